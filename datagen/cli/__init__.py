@@ -1,0 +1,92 @@
+"""The ``datagen`` command. Commands are one small module each and load only when they are called."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from datagen.errors import DatagenError, suggest
+
+COMMANDS: dict[str, str] = {
+    "init": "Scaffold a workspace.",
+    "run": "Run a recipe end to end, or up to a stage, into a new iteration.",
+    "ingest": "Turn documents into chunks, with what was skipped and why.",
+    "generate": "Run one generation stage alone.",
+    "dedup": "Remove exact and near duplicates from a dataset file.",
+    "leak": "Find contamination between a train and an eval set.",
+    "split": "Split a dataset into train, eval and vault without leakage.",
+    "convert": "Convert between row formats.",
+    "register": "Write <name>_train and <name>_eval into LLaMA-Factory's dataset_info.json.",
+    "train-config": "Print LLaMA-Factory YAML and the exact training command.",
+    "probe": "Train a quick paired LoRA probe and give a verdict.",
+    "verdict": "Recompute a probe's verdict from its stored losses.",
+    "models": "List, install and convert the small models that come as packages.",
+    "ledger": "List iterations with their figures and verdicts.",
+    "report": "Write an iteration's report page again and print its path.",
+    "schema": "Export the JSON Schemas, or check that the committed ones are current.",
+    "serve-stub": "Serve a fake OpenAI endpoint on loopback for tests.",
+    "ls": "List recipes and prompts.",
+    "cp": "Copy a built-in recipe into the workspace to edit it.",
+}
+
+
+class _LazyGroup(TyperGroup):
+    """Lists commands from the table above and imports a command's module when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        function = getattr(importlib.import_module(f"datagen.cli.{name}"), name)
+        app.command(name=cmd_name, help=COMMANDS[cmd_name])(function)
+        return typer.main.get_command(app)
+
+
+_app = typer.Typer(cls=_LazyGroup, add_completion=True, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@_app.callback(help="From a folder of documents to a fine-tuning dataset whose worth is measured.")
+def _root(
+    workspace: Annotated[Path, typer.Option("-w", "--workspace", help="Workspace folder.", file_okay=False)] = Path(),
+    library: Annotated[Path | None, typer.Option("--library", help="Folder with your own prompts/ and pipelines/.")] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        sys.stdout.write(f"datagen {installed('datagen')}\n")
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code: 0 ok, 1 findings or failed, 2 wrong usage, 130 interrupted."""
+    command = typer.main.get_command(_app)
+    try:
+        outcome = command.main(args=list(arguments) if arguments is not None else None, prog_name="datagen", standalone_mode=False)
+    except DatagenError as error:
+        sys.stderr.write(f"error: {error.message}\n" + (f"  → {error.hint}\n" if error.hint else ""))
+        return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+        return 2
+    except click.UsageError as error:
+        name = error.ctx.args[0] if error.ctx and error.ctx.args else ""
+        error.show()
+        if name and "No such command" in error.format_message():
+            sys.stderr.write(f"  → {suggest(name, COMMANDS)}\n")
+        return 2
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("interrupted; run the same command again to go on where it stopped\n")
+        return 130
+    return outcome if isinstance(outcome, int) else 0

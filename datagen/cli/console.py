@@ -1,0 +1,64 @@
+"""What every command shares: the ``--json`` option, output to stdout, progress and messages to stderr."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from datagen.jsonl import JsonObject
+from datagen.workspace import Workspace
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.")]
+
+
+def workspace_of(ctx: typer.Context) -> Workspace:
+    """Return the workspace chosen with ``-w DIR`` (default: the current folder)."""
+    root = ctx.find_root().params.get("workspace") or Path()
+    return Workspace(Path(root).resolve())
+
+
+def library_of(ctx: typer.Context) -> Path | None:
+    """Return the folder given with ``--library``, if any."""
+    return ctx.find_root().params.get("library")
+
+
+def emit(value: JsonObject, *, as_json: bool, human: str | Any) -> None:
+    """Print the result: ``value`` as one JSON object with ``--json``, else ``human`` (text or a rich renderable)."""
+    if as_json:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+        return
+    if isinstance(human, str):
+        sys.stdout.write(human if human.endswith("\n") else f"{human}\n")
+        return
+    from rich.console import Console
+
+    Console(file=sys.stdout, soft_wrap=False).print(human)
+
+
+def say(message: str) -> None:
+    """Write one line of progress or warning to stderr."""
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def progress() -> Iterator[Any]:
+    """Open a rich progress display on stderr: description, bar, count, rate, elapsed time, ETA and a ``note`` field."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+    ) as display:
+        yield display

@@ -1,0 +1,181 @@
+"""JSON and JSONL files: reading with ``file:line`` errors, atomic writing, appending that survives a crash."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from datagen.errors import DataError, DatagenError, UsageError
+
+JsonObject = dict[str, Any]
+
+
+class Row(NamedTuple):
+    """One object of a file and the 1-based line it starts on (for a JSON array: its 1-based position)."""
+
+    line: int
+    value: JsonObject
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the objects of a ``.jsonl`` file or of a ``.json`` file that holds an array (or one object).
+
+    The form is detected from the content, not the name: a first non-blank character ``[`` means an array.
+    A UTF-8 byte order mark is accepted; blank lines are skipped.
+
+    Raises:
+        UsageError: the file does not exist or is a folder.
+        DataError: not UTF-8, not JSON, or not an object, with ``path:line``.
+    """
+    text = read_text(path)
+    if text.lstrip()[:1] == "[":
+        yield from _array(path, text)
+        return
+    if path.suffix.lower() == ".json":
+        value = _loads(path, 1, text)
+        yield Row(1, _object(path, 1, value))
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield Row(number, _object(path, number, _loads(path, number, line)))
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text file, without its byte order mark if there is one.
+
+    Raises:
+        UsageError: the path does not exist, is a folder, or may not be read.
+        DataError: the bytes are not UTF-8; the message gives the line.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise UsageError(f"{path}: cannot be read as a file ({error.strerror})") from error
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}:{line}: not UTF-8 (byte 0x{raw[error.start]:02x})", hint="save the file as UTF-8 and try again"
+        ) from error
+
+
+def read_json(path: Path) -> Any:
+    """Read one JSON value.
+
+    Raises:
+        UsageError, DataError: as in :func:`read_rows`.
+    """
+    return _loads(path, 1, read_text(path))
+
+
+def read_appended(path: Path) -> list[JsonObject]:
+    """Read a file written by :func:`append_row`; a torn last line, left by a crash, is ignored.
+
+    Raises:
+        DataError: a line other than the last is broken.
+    """
+    if not path.exists():
+        return []
+    raw = path.read_bytes()
+    complete = raw[: raw.rfind(b"\n") + 1].decode("utf-8")
+    return [_object(path, n, _loads(path, n, line)) for n, line in enumerate(complete.splitlines(), 1) if line.strip()]
+
+
+def append_row(path: Path, value: JsonObject) -> None:
+    """Append one object as a line and flush it to disk; a torn line left by an earlier crash is cut off first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    with guard_disk(path), path.open("a+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(0)
+            kept = file.read().rfind(b"\n") + 1
+            if kept < size:
+                file.truncate(kept)
+        file.seek(0, os.SEEK_END)
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_jsonl(path: Path, rows: Iterable[object]) -> int:
+    """Write objects one a line, atomically; returns how many."""
+    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
+    write_bytes(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass"))
+    return len(lines)
+
+
+def write_json(path: Path, value: object, *, ascii_only: bool = False) -> None:
+    """Write one JSON value, indented, atomically. ``ascii_only`` escapes everything outside ASCII."""
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=2, allow_nan=False)
+    write_bytes(path, f"{text}\n".encode("utf-8", "surrogatepass"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace a file's content atomically: temporary file beside it, fsync, rename, fsync of the folder.
+
+    Raises:
+        DatagenError: the disk is full or the folder may not be written; the old content is intact.
+    """
+    with guard_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+class guard_disk:
+    """Context manager that turns an ``OSError`` while writing ``path`` into one clear :class:`DatagenError`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise DatagenError(
+                f"cannot write {self._path}: {error.strerror or error}",
+                hint="free disk space or choose another folder, then run the same command again; what was written before is kept",
+            ) from error
+
+
+def _array(path: Path, text: str) -> Iterator[Row]:
+    values = _loads(path, 1, text)
+    for position, value in enumerate(cast("list[object]", values), start=1):
+        yield Row(position, _object(path, position, value))
+
+
+def _loads(path: Path, line: int, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        where = line + error.lineno - 1
+        raise DataError(f"{path}:{where}: not valid JSON: {error.msg} (column {error.colno})") from error
+    except RecursionError as error:
+        raise DataError(f"{path}:{line}: JSON is nested too deeply") from error
+
+
+def _object(path: Path, line: int, value: object) -> JsonObject:
+    if not isinstance(value, dict):
+        raise DataError(f"{path}:{line}: expected a JSON object, got {type(value).__name__}")
+    return cast("JsonObject", value)

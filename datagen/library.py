@@ -1,0 +1,60 @@
+"""Where prompts, pipelines and schemas are found. The only module that knows.
+
+Search order by name: the folder given with ``--library``, then the user's workspace (``./prompts``, ``./pipelines``), then
+the built-in library: the folder bundled in the wheel if it exists, else the checkout this file lies in.
+"""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from datagen.errors import UsageError, suggest
+
+Kind = Literal["prompts", "pipelines", "schemas"]
+
+
+@cache
+def builtin_root() -> Path:
+    """Return the folder that holds the built-in ``schemas/``, ``prompts/`` and ``pipelines/``.
+
+    Raises:
+        UsageError: neither bundled nor in a datagen checkout: a broken installation.
+    """
+    package = Path(__file__).resolve().parent
+    bundled = package / "_library"
+    if bundled.is_dir():
+        return bundled
+    project = package.parent / "pyproject.toml"
+    if project.is_file():
+        name = tomllib.loads(project.read_text(encoding="utf-8")).get("project", {}).get("name")
+        if name == "datagen":
+            return package.parent
+    raise UsageError(
+        f"datagen's prompts and pipelines are missing: neither {bundled} nor a datagen checkout around {package}",
+        hint="reinstall: pip install --force-reinstall datagen",
+    )
+
+
+def search_path(kind: Kind, *, library: Path | None = None, workspace: Path | None = None) -> list[Path]:
+    """Return the folders to search for ``kind``, first match wins; only folders that exist."""
+    roots = [root for root in (library, workspace) if root is not None]
+    folders = [root / kind for root in roots] + [builtin_root() / kind]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def find(kind: Kind, name: str, suffix: str, *, library: Path | None = None, workspace: Path | None = None) -> Path:
+    """Find ``<kind>/<name><suffix>``.
+
+    Raises:
+        UsageError: the name leaves the library folder, or nothing by that name exists; near matches are suggested.
+    """
+    if name.startswith(("/", "\\")) or ".." in Path(name).parts:
+        raise UsageError(f"'{name}' is not a name in {kind}/: it must not leave that folder")
+    folders = search_path(kind, library=library, workspace=workspace)
+    for folder in folders:
+        candidate = folder / f"{name}{suffix}"
+        if candidate.is_file():
+            return candidate
+    known = {str(p.relative_to(f))[: -len(suffix)] for f in folders for p in f.rglob(f"*{suffix}")}
+    raise UsageError(f"no {kind} named '{name}' in {', '.join(map(str, folders))}", hint=suggest(name, known))

@@ -1,0 +1,90 @@
+"""The workspace on disk: the paths datagen reads and writes, and the lock that keeps two writers apart."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from datagen.errors import WorkspaceBusy
+from datagen.jsonl import guard_disk
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Paths inside one workspace folder."""
+
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".datagen"
+
+    @property
+    def responses(self) -> Path:
+        """SQLite store of LLM responses."""
+        return self.state / "responses.sqlite"
+
+    @property
+    def split(self) -> Path:
+        """The frozen exam: salt, ratios, ids, Merkle root."""
+        return self.state / "split.json"
+
+    @property
+    def exam(self) -> Path:
+        """The frozen exam's samples, one a line."""
+        return self.state / "exam.jsonl"
+
+    @property
+    def iterations(self) -> Path:
+        return self.state / "iterations"
+
+    @property
+    def probe_runs(self) -> Path:
+        """Finished probe trainings, by content hash; later iterations reuse them."""
+        return self.state / "probe_runs"
+
+    @property
+    def data_dir(self) -> Path:
+        """LLaMA-Factory data directory that ``register`` writes to by default."""
+        return self.root / "data"
+
+    def iteration(self, number: int) -> Path:
+        return self.iterations / f"{number:04d}"
+
+    def iteration_numbers(self) -> list[int]:
+        """Return the numbers of iterations begun, in order."""
+        if not self.iterations.is_dir():
+            return []
+        return sorted(int(p.name) for p in self.iterations.iterdir() if p.is_dir() and p.name.isdigit())
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the workspace for writing; the operating system releases the lock when the process dies.
+
+        Raises:
+            WorkspaceBusy: another process holds it; the message names its process id.
+        """
+        with guard_disk(self.state):
+            self.state.mkdir(parents=True, exist_ok=True)
+        path = self.state / "lock"
+        lock = FileLock(path)
+        owner = self.state / "lock.owner"
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            pid = json.loads(owner.read_text())["pid"] if owner.exists() else "unknown"
+            raise WorkspaceBusy(
+                f"workspace {self.root} is in use by another datagen (process {pid})",
+                hint="wait until it ends, or use another workspace with -w DIR",
+            ) from error
+        try:
+            with guard_disk(owner):
+                owner.write_text(json.dumps({"pid": os.getpid()}))
+            yield
+        finally:
+            owner.unlink(missing_ok=True)
+            lock.release()
