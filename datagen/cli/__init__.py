@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
-from datagen.errors import DatagenError, suggest
+from datagen.errors import DatagenError
 
 COMMANDS: dict[str, str] = {
     "init": "Scaffold a workspace.",
@@ -38,10 +37,10 @@ COMMANDS: dict[str, str] = {
 class _LazyGroup(TyperGroup):
     """Lists commands from the table above and imports a command's module when it is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
@@ -71,22 +70,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 ok, 1 findings or failed, 2 wrong usage, 130 interrupted."""
     command = typer.main.get_command(_app)
     try:
-        outcome = command.main(args=list(arguments) if arguments is not None else None, prog_name="datagen", standalone_mode=False)
+        command.main(args=list(arguments) if arguments is not None else None, prog_name="datagen")
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 1
     except DatagenError as error:
         sys.stderr.write(f"error: {error.message}\n" + (f"  → {error.hint}\n" if error.hint else ""))
         return error.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        sys.stderr.write(f"{error.format_message()}\n")
-        return 2
-    except click.UsageError as error:
-        name = error.ctx.args[0] if error.ctx and error.ctx.args else ""
-        error.show()
-        if name and "No such command" in error.format_message():
-            sys.stderr.write(f"  → {suggest(name, COMMANDS)}\n")
-        return 2
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("interrupted; run the same command again to go on where it stopped\n")
-        return 130
-    return outcome if isinstance(outcome, int) else 0
+    return 0
+
+
+def run_from_shell() -> None:
+    """Entry point of the ``datagen`` script."""
+    sys.exit(main())
