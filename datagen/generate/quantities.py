@@ -14,13 +14,14 @@ _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两
 _SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
 _ZH = "零〇一二两三四五六七八九十百千万亿"
 _WORDS = {
-    word: i
-    for i, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen twenty".split()
-    )
-} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90, "hundred": 100}
-_MONTHS = "january february march april may june july august september october november december".split()
+    **{"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11},
+    **{"twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "eighteen": 18, "twenty": 20},
+    **{"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90, "hundred": 100},
+}
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 _MONTH = "|".join(f"{month}|{month[:3]}" for month in _MONTHS)
 
 # Canonical unit -> spellings that follow a number, '|' between them.
@@ -76,11 +77,14 @@ _NUMBER = re.compile(
 _PERCENT_ZH = re.compile(rf"百分之([{_ZH}]+|\d+(?:\.\d+)?)")
 _NUMERAL_ZH = re.compile(rf"(?<![{_ZH}])[{_ZH}]+(?![{_ZH}])")
 # After a lone 一 only a real measure makes it a number: 一天 is, 一般 and 一个 are not.
-_MEASURE_AFTER_ONE = re.compile(r"\s*(?:天|日|晚|小时|个小时|分钟|年|个月|周|星期|元|岁|公里)(?!直|旦|些)")
+_MEASURE_AFTER_ONE = re.compile(r"\s*(?:天|日|晚|小时|个小时|分钟|年|个月|周|星期|元|岁|公里)(?!直|旦|些|期|级|生|然)")
 _MEASURE_ZH = re.compile(
     r"\s*(?:天|日|晚|夜|小时|分钟|秒|年|月|周|星期|元|块|岁|折|公里|米|平|公斤|千克|人|位|名|间|次|层|楼|个|点|时|分|星|种|张|份|件|条|台|辆|倍|工作日|自然日|美元|欧元)"
 )
-_IDIOMS = re.compile(r"万一|千万(?!元)|一千零一|三三两两|四面八方|五湖四海|百里挑一|十分(?!钟)|万分|周[一二三四五六]|星期[一二三四五六]|礼拜[一二三四五六]|第[一二三四五六七八九十]+|统一|唯一|之一|五星|三亚")
+_IDIOMS = re.compile(
+    r"万一|千万(?!元)|一千零一|三三两两|四面八方|五湖四海|百里挑一|十分(?!钟)|万分"
+    r"|(?:周|星期|礼拜)[一二三四五六]|第[一二三四五六七八九十]+|统一|唯一|之一|三亚"
+)
 _WORD_EN = re.compile(rf"\b({'|'.join(sorted(_WORDS, key=len, reverse=True))})\b(?=[\s-])")
 _THOUSANDS = re.compile(r"(?<=\d)[,，](?=\d{3}(?!\d))")
 
@@ -137,7 +141,7 @@ def normalise_numerals(text: str) -> str:
         return match.group() if inside_idiom or not measured or plain_scale else str(_value(match.group()))
 
     folded = _NUMERAL_ZH.sub(digits, folded)
-    return _WORD_EN.sub(lambda m: str(_WORDS[m.group(1)]) if m.group(1) != "one" else m.group(), folded)
+    return _WORD_EN.sub(lambda m: str(_WORDS[m.group(1)]), folded)
 
 
 def _value(numeral: str) -> Decimal | int:

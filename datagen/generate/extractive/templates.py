@@ -1,0 +1,79 @@
+"""Question templates as data: ``prompts/extractive/<language>.v<N>.md``.
+
+A file has YAML front matter, then ``## kind`` sections with ``### train`` and ``### exam``, one ``- template`` a line.
+Slots are ``{name}``; a filled slot is text and is never read as a template.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from datagen.errors import DataError
+from datagen.generate.strategy import Purpose
+from datagen.hashing import sha256_hex
+from datagen.library import find
+from datagen.schemas.document import Language
+
+VERSION = 1
+SLOTS = frozenset(
+    ("where", "topic", "book", "section", "question", "subject", "row", "column", "row_key")
+    + ("told", "lead", "n", "previous", "key", "cue", "in_place", "in_place_lower", "blank")
+)
+_SLOT = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """The templates of one language: ``by_kind[kind][purpose]`` in file order."""
+
+    name: str
+    sha256: str
+    by_kind: Mapping[str, Mapping[Purpose, tuple[str, ...]]]
+
+    def questions(self, kind: str, purpose: Purpose, slots: Mapping[str, str]) -> list[str]:
+        """Fill every template of a kind; a template whose slot is missing or empty is left out."""
+        templates = self.by_kind[kind][purpose]
+        return [_SLOT.sub(lambda m: slots[m.group(1)], t) for t in templates if all(slots.get(s) for s in _SLOT.findall(t))]
+
+
+@cache
+def load_templates(language: Language, library: Path | None = None) -> Templates:
+    """Load the templates of a language from the library.
+
+    Raises:
+        DataError: the file has no front matter, an unknown slot, or a kind without train or exam templates; with the line.
+    """
+    path = find("prompts", f"extractive/{language}.v{VERSION}", ".md", library=library)
+    return parse_templates(path.read_text(encoding="utf-8"), str(path))
+
+
+def parse_templates(text: str, where: str) -> Templates:
+    """Parse a template file; ``where`` names it in errors."""
+    front = re.match(r"---\n(.*?)\n---\n", text, re.S)
+    meta: Any = yaml.safe_load(front.group(1)) if front else None
+    if not isinstance(meta, dict) or not {"name", "version", "language"} <= set(map(str, meta)):
+        raise DataError(f"{where}:1: template file without front matter", hint="start with: --- name, version, language ---")
+    by_kind: dict[str, dict[Purpose, list[str]]] = {}
+    kind, purpose = "", None
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("## "):
+            kind, purpose = line[3:].strip(), None
+            by_kind[kind] = {"train": [], "exam": []}
+        elif line in ("### train", "### exam"):
+            purpose = "train" if line.endswith("train") else "exam"
+        elif kind and purpose and line.startswith("- "):
+            unknown = set(_SLOT.findall(line)) - SLOTS
+            if unknown:
+                raise DataError(f"{where}:{number}: unknown slot {{{min(unknown)}}}", hint=f"slots: {', '.join(sorted(SLOTS))}")
+            by_kind[kind][purpose].append(line[2:].strip())
+    for kind, families in by_kind.items():
+        for family, templates in families.items():
+            if not templates:
+                raise DataError(f"{where}: kind '{kind}' has no {family} templates", hint=f"add a '### {family}' section under '## {kind}'")
+    frozen: dict[str, dict[Purpose, tuple[str, ...]]] = {k: {p: tuple(t) for p, t in f.items()} for k, f in by_kind.items()}
+    return Templates(f"{meta['name']}@v{meta['version']}", sha256_hex(text), frozen)
