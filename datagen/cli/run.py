@@ -1,0 +1,107 @@
+"""``datagen run RECIPE``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from datagen.cli.console import JsonOption, emit, library_of, progress, say, workspace_of
+
+
+def run(
+    ctx: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="Recipe file or name, for example quickstart.")],
+    docs: Annotated[Path | None, typer.Option("--docs", help="Folder of documents, instead of the recipe's.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE by dotted path, for example probe.seeds=2.")] = None,
+    until: Annotated[str, typer.Option("--until", help="Stop after: ingest, generate, clean, split, register, probe.")] = "probe",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check recipe and documents, print the plan, write nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    from datagen.errors import UsageError, suggest
+    from datagen.pipeline.recipe import STAGES, load_recipe
+
+    workspace = workspace_of(ctx)
+    stage = next((s for s in STAGES if s == until), None)
+    if stage is None:
+        raise UsageError(f"--until {until}: no such stage", hint=suggest(until, STAGES))
+    loaded = load_recipe(recipe, settings=settings or [], library_dir=library_of(ctx), workspace=workspace.root)
+    folder = docs or workspace.root / loaded.docs
+    if dry_run:
+        _plan(loaded, folder, as_json=as_json)
+        return
+    from datagen.pipeline.run import run as run_recipe
+
+    with progress() as display:
+        result = run_recipe(loaded, workspace=workspace, docs=folder, until=stage, listener=_Drawn(display))
+    for number in result.skipped:
+        say(f"iteration {number:04d}: done already, skipped")
+    value = {
+        "iterations": [
+            {
+                "folder": str(o.folder),
+                "skipped": o.manifest is not None and o.manifest.number in result.skipped,
+                "manifest": o.manifest.model_dump(mode="json") if o.manifest else None,
+                "funnel": [s.model_dump(mode="json") for s in o.funnel],
+            }
+            for o in result.outcomes
+        ],
+        "report": str(result.report) if result.report else None,
+        "advice": result.advice,
+    }
+    emit(value, as_json=as_json, human=None if as_json else _summary(result))
+
+
+def _summary(result: Any) -> Any:
+    from rich.console import Group
+    from rich.text import Text
+
+    from datagen.report.terminal import funnel_table, verdict_lines
+
+    parts: list[Any] = []
+    for outcome in result.outcomes:
+        parts.append(funnel_table(f"iteration {outcome.folder.name}", outcome.funnel))
+        if outcome.manifest:
+            parts.append(verdict_lines(outcome.manifest))
+    last = result.outcomes[-1].manifest
+    if last:
+        parts.append(Text(f"\nreport:    {result.report}\nfull run:  {last.train_command}\nadvice:    {result.advice}", overflow="fold"))
+    else:
+        parts.append(Text(f"stopped as asked; the iteration lies in {result.outcomes[-1].folder}"))
+    return Group(*parts)
+
+
+def _plan(recipe: Any, folder: Path, *, as_json: bool) -> None:
+    from datagen.ingest import ingest_paths
+    from datagen.ingest.chunk import chunk_document
+
+    found = ingest_paths([folder])
+    chunks = [c for d in found.documents for c in chunk_document(d, max_tokens=recipe.chunk.max_tokens)]
+    plan = {
+        "recipe": f"{recipe.name} v{recipe.version}",
+        "documents": len(found.documents),
+        "skipped": [s.model_dump(mode="json") for s in found.skipped],
+        "chunks": len(chunks),
+        "tokens": sum(c.n_tokens for c in chunks),
+        "exam": recipe.exam.size,
+        "sizes": list(recipe.sizes),
+        "probe_runs": recipe.probe.seeds * len(recipe.sizes),
+    }
+    lines = [f"{key}: {len(value) if key == 'skipped' and isinstance(value, list) else value}" for key, value in plan.items()]
+    emit(plan, as_json=as_json, human="\n".join([*lines, "nothing was written"]))
+
+
+class _Drawn:
+    """Draws a run's progress: one bar per stage."""
+
+    def __init__(self, display: Any) -> None:
+        self._display = display
+        self._task: Any = None
+
+    def stage(self, iteration: int, name: str) -> None:
+        if self._task is not None:
+            task = self._display.tasks[-1]
+            self._display.update(self._task, total=task.total or 1, completed=task.total or 1)
+        self._task = self._display.add_task(f"{iteration:04d} {name}", total=None, note="")
+
+    def advance(self, done: int, total: int, note: str) -> None:
+        self._display.update(self._task, completed=done, total=total, note=note)

@@ -1,0 +1,1 @@
+"""Recipes and their runs: from documents to a manifest, iteration after iteration."""

@@ -1,0 +1,245 @@
+"""One iteration: ingest, exam, generate, clean, split, register, probe; each stage skipped if it is on disk already.
+
+The final file, ``manifest.json``, is written last. Killed anywhere, the same call goes on with the first stage that has no
+matching ``stats.json`` and ends with the same files as an undisturbed run.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from datagen.dedup import deduplicate_samples
+from datagen.export.formats import write_rows
+from datagen.export.llamafactory import register, train_command, train_yaml
+from datagen.hashing import fingerprint, merkle_root, sha256_hex
+from datagen.jsonl import JsonObject, read_json, read_rows, write_bytes, write_json
+from datagen.pipeline.lessons import open_strategies, read_gold, write_exam, write_lessons
+from datagen.pipeline.progress import Listener
+from datagen.pipeline.recipe import STAGES, Recipe, Stage
+from datagen.pipeline.sources import Sources, run_ingest
+from datagen.pipeline.stage_store import StageStore, code_fingerprint
+from datagen.schemas.manifest import DatasetFile, FunnelStep, Manifest
+from datagen.schemas.sample import Sample
+from datagen.schemas.stage import StageResult
+from datagen.split import Exam
+from datagen.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an iteration is asked to do. ``parent`` is the finished iteration it grows from and is compared to."""
+
+    number: int
+    size: int
+    parent: Manifest | None
+    look: int
+    key: str
+    docs: Path
+    ingest_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an iteration made; ``manifest`` is None if it stopped early at ``--until``."""
+
+    folder: Path
+    manifest: Manifest | None
+    funnel: tuple[FunnelStep, ...]
+    probe: dict[str, Any] | None = None
+
+
+def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: Stage, listener: Listener) -> Outcome:
+    """Run one iteration up to ``until``; the caller holds the workspace lock.
+
+    Raises:
+        DatagenError: whatever a stage found; finished stages stay on disk.
+    """
+    begun = time.monotonic()
+    folder = workspace.iteration(plan.number)
+    store = StageStore(folder)
+    if not (folder / "begun.json").exists():
+        write_json(folder / "begun.json", {"key": plan.key, "created": datetime.now(UTC).isoformat(timespec="seconds")})
+    listener.stage(plan.number, "ingest")
+    sources = run_ingest(store, plan.docs, max_tokens=recipe.chunk.max_tokens, key=plan.ingest_key)
+    funnel = [_step("ingest", sources.stats)]
+    if until == "ingest":
+        return Outcome(folder, None, tuple(funnel))
+
+    strategies = open_strategies(recipe.generate, workspace)
+    written = fingerprint([s.fingerprint() for s, _ in strategies])
+    listener.stage(plan.number, "exam")
+    exam, held_out, exam_stats = _exam(workspace, store, recipe, sources, strategies, written, listener)
+    funnel.append(_step("exam", exam_stats))
+    root = merkle_root(s.id for s in exam.samples)
+
+    listener.stage(plan.number, "generate")
+    parent_rows = _parent_rows(workspace, plan.parent)
+    generate_key = fingerprint([sources.key, root, written, plan.size, [s.id for s in parent_rows], recipe.generate.model_dump(mode="json"),
+                                recipe.clean.model_dump(mode="json"), code_fingerprint("generate", "dedup")])  # fmt: skip
+    lessons = store.samples(3, "generate", generate_key, lambda: write_lessons(
+        recipe, sources, strategies, exam=exam, target=plan.size, existing=parent_rows, held_out=held_out, listener=listener
+    ), entered=None)  # fmt: skip
+    funnel.append(_step("generate", lessons.stats))
+    if until == "generate":
+        return Outcome(folder, None, tuple(funnel))
+
+    listener.stage(plan.number, "clean")
+    clean_key = fingerprint([generate_key, recipe.clean.model_dump(mode="json"), code_fingerprint("dedup", "text.py")])
+    clean = store.samples(4, "clean", clean_key, lambda: deduplicate_samples(
+        lessons.kept, threshold=recipe.clean.threshold, ngram=recipe.clean.ngram
+    ), entered=len(lessons.kept))  # fmt: skip
+    funnel.append(_step("clean", clean.stats))
+    if until == "clean":
+        return Outcome(folder, None, tuple(funnel))
+
+    listener.stage(plan.number, "split")
+    split_key = fingerprint([clean_key, root, code_fingerprint("split.py" if _is_module("split") else "split")])
+    train = store.samples(5, "split", split_key, lambda: exam.quarantine(clean.kept), entered=len(clean.kept))
+    funnel.append(_step("split", train.stats))
+    datasets = _write_datasets(workspace, folder, train, exam)
+    if until == "split":
+        return Outcome(folder, None, tuple(funnel))
+
+    listener.stage(plan.number, "register")
+    name = f"{recipe.register_as.name}_v{plan.number}"
+    datasets, command = _register(workspace, recipe, folder, name, train.kept, exam, datasets)
+    if until == "register":
+        return Outcome(folder, None, tuple(funnel))
+
+    listener.stage(plan.number, "probe")
+    probe = _probe(workspace, recipe, plan, folder, train, exam, listener)
+    created = str(read_json(folder / "begun.json")["created"])
+    manifest = Manifest(
+        number=plan.number,
+        recipe=recipe.name,
+        recipe_version=recipe.version,
+        size=plan.size,
+        parent=plan.parent.number if plan.parent else None,
+        fingerprint=plan.key,
+        fingerprints={"documents": sources.key, "strategies": written, "generate": generate_key, "clean": clean_key, "split": split_key,
+                      "recipe": fingerprint(recipe.model_dump(mode="json")), "probe": str(probe.get("config_hash", ""))},
+        created=created,
+        seconds=round(time.monotonic() - begun, 1),
+        funnel=tuple(funnel),
+        usage={k: int(lessons.stats.get(k, 0)) for k in ("requests", "tokens_in", "tokens_out")},
+        exam={k: sum(s.tags.get("eval_set") == k for s in exam.samples) for k in ("recall", "unseen", "vault", "gold")},
+        exam_root=root,
+        datasets=datasets,
+        verdicts=tuple(probe["verdicts"]),
+        primary=str(probe.get("primary", "recall")),
+        train_command=command,
+        versions=_versions(),
+    )  # fmt: skip
+    return Outcome(folder, manifest, tuple(funnel), probe)
+
+
+def _exam(
+    workspace: Workspace, store: StageStore, recipe: Recipe, sources: Sources, strategies: list[Any], written: str, listener: Listener
+) -> tuple[Exam, frozenset[str], JsonObject]:
+    """Load the frozen exam, or write it once. Returns it with the documents it holds out whole."""
+    if workspace.split.exists():
+        exam = Exam.load(workspace.split, workspace.exam)
+        stats: JsonObject = {"entered": len(exam.samples), "kept": len(exam.samples), "reasons": {}, "seconds": 0.0}
+    else:
+        gold = read_gold(recipe.exam.gold) if recipe.exam.gold else []
+        key = fingerprint([sources.key, written, recipe.exam.model_dump(mode="json"), recipe.generate.model_dump(mode="json"),
+                           recipe.clean.model_dump(mode="json"), [s.id for s in gold], code_fingerprint("generate", "dedup")])  # fmt: skip
+        result = store.samples(
+            2, "exam", key, lambda: write_exam(recipe, sources, strategies, gold=gold, listener=listener), entered=None
+        )
+        exam = Exam(tuple(result.kept))
+        exam.freeze(workspace.split, workspace.exam, salt=recipe.exam.salt, ratios={"unseen_documents": recipe.exam.unseen_documents})
+        stats = result.stats
+    held_out = frozenset(s.provenance.document for s in exam.samples if s.tags.get("eval_set") == "unseen")
+    return exam, held_out, stats
+
+
+def _parent_rows(workspace: Workspace, parent: Manifest | None) -> list[Sample]:
+    if parent is None:
+        return []
+    path = StageStore(workspace.iteration(parent.number)).path(3, "generate") / "kept.jsonl"
+    return [Sample.model_validate(row.value) for row in read_rows(path)]
+
+
+def _write_datasets(workspace: Workspace, folder: Path, train: StageResult, exam: Exam) -> dict[str, DatasetFile]:
+    from datagen.jsonl import write_jsonl
+
+    files: dict[str, DatasetFile] = {}
+    for name, samples in (("train", train.kept), ("eval", exam.samples)):
+        path = folder / f"{name}.jsonl"
+        write_jsonl(path, (s.to_json() for s in samples))
+        files[name] = DatasetFile(path=_relative(path, workspace), rows=len(samples), sha256=sha256_hex(path.read_bytes()))
+    return files
+
+
+def _register(
+    workspace: Workspace, recipe: Recipe, folder: Path, name: str, train: Any, exam: Exam, files: dict[str, DatasetFile]
+) -> tuple[dict[str, DatasetFile], str]:
+    spec = recipe.register_as
+    data_dir = workspace.root / spec.data_dir
+    examined = [s for s in exam.samples if s.tags.get("eval_set") in ("recall", "unseen")]
+    done = register(data_dir, name, train, examined, format=spec.format, replace=True)
+    config = folder / "train.yaml"
+    text = train_yaml(name, data_dir=data_dir, model=spec.model, template=spec.template, output_dir=workspace.root / "saves" / name)
+    write_bytes(config, text.encode())
+    write_rows(train, folder / f"train.{spec.format}.json", format=spec.format)
+    registered = {
+        "registered_train": DatasetFile(path=_relative(done.train_file, workspace), rows=len(train), sha256=sha256_hex(done.train_file.read_bytes()), entry=done.train_entry),
+        "registered_eval": DatasetFile(path=_relative(done.eval_file, workspace), rows=len(examined), sha256=sha256_hex(done.eval_file.read_bytes()), entry=done.eval_entry),
+    } if done.eval_file else {}  # fmt: skip
+    return {**files, **registered}, train_command(config)
+
+
+def _probe(
+    workspace: Workspace, recipe: Recipe, plan: Plan, folder: Path, train: StageResult, exam: Exam, listener: Listener
+) -> dict[str, Any]:
+    from datagen.probe import run_probe
+
+    baseline = None
+    if plan.parent is not None:
+        path = workspace.iteration(plan.parent.number) / "train.jsonl"
+        baseline = [Sample.model_validate(row.value) for row in read_rows(path)]
+    result = run_probe(
+        train.kept,
+        [s for s in exam.samples if s.tags.get("eval_set") != "vault"],
+        baseline=baseline,
+        config=recipe.probe,
+        runs_dir=workspace.probe_runs,
+        out_dir=folder / "probe",
+        look=plan.look,
+        on_progress=lambda p: listener.advance(p.done, p.total, p.note),
+    )
+    return result.model_dump(mode="json")
+
+
+def _step(stage: str, stats: JsonObject) -> FunnelStep:
+    reasons = {str(k): int(v) for k, v in dict(stats.get("reasons", {})).items()}
+    return FunnelStep(stage=stage, entered=int(stats["entered"]), kept=int(stats["kept"]), dropped=reasons, seconds=float(stats.get("seconds", 0.0)))
+
+
+def _relative(path: Path, workspace: Workspace) -> str:
+    return str(path.relative_to(workspace.root)) if path.is_relative_to(workspace.root) else str(path)
+
+
+def _is_module(name: str) -> bool:
+    from datagen.pipeline.stage_store import PACKAGE
+
+    return (PACKAGE / f"{name}.py").exists()
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for package in ("datagen", "torch", "transformers", "peft"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+__all__ = ["STAGES", "Outcome", "Plan", "run_iteration"]

@@ -1,0 +1,173 @@
+"""The exam and the lessons: both written by the recipe's strategies, the exam first and frozen, lessons kept apart from it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from datagen.clients import open_client
+from datagen.dedup.incremental import NearIndex
+from datagen.errors import DataError, StageFailed
+from datagen.generate.extractive import Extractive
+from datagen.generate.runner import Progress, Refuse, generate
+from datagen.generate.strategies.qa import QA
+from datagen.generate.strategy import Purpose, Strategy
+from datagen.jsonl import read_rows
+from datagen.pipeline.progress import Listener
+from datagen.pipeline.recipe import ExtractiveSpec, GenerateSpec, QASpec, Recipe
+from datagen.pipeline.sources import Sources
+from datagen.schemas.document import Document
+from datagen.schemas.record import question_answer
+from datagen.schemas.sample import Provenance, Sample
+from datagen.schemas.stage import StageResult
+from datagen.split import Exam, choose_unseen_documents
+from datagen.text import detect_language
+from datagen.workspace import Workspace
+
+
+def open_strategies(spec: GenerateSpec, workspace: Workspace) -> list[tuple[Strategy, float]]:
+    """Open the recipe's strategies with their weights; LLM strategies share the workspace's response store."""
+    opened: list[tuple[Strategy, float]] = []
+    for item in spec.strategies:
+        match item:
+            case ExtractiveSpec():
+                opened.append((Extractive(), item.weight))
+            case QASpec():
+                client = open_client(item.model, workspace.responses, concurrency=spec.concurrency)
+                opened.append((QA(client, model=item.model, items=item.items_per_request, temperature=item.temperature), item.weight))
+    return opened
+
+
+def write_exam(
+    recipe: Recipe, sources: Sources, strategies: Sequence[tuple[Strategy, float]], *, gold: Sequence[Sample], listener: Listener
+) -> StageResult:
+    """Write the exam's questions: a share about documents held out whole (``unseen``), the rest about the others (``recall``).
+
+    No two questions are near-duplicates. Gold questions ride along, tagged ``gold``.
+
+    Raises:
+        StageFailed: the documents yield no question at all.
+    """
+    spec = recipe.exam
+    held_out = choose_unseen_documents(sources.documents, ratio=spec.unseen_documents, salt=spec.salt)
+    n_unseen = round(spec.size * spec.unseen_share) if held_out else 0
+    refuse = _refuse_near_duplicates(recipe, "prompt")
+    parts: list[StageResult] = []
+    for eval_set, target, chosen in (
+        ("unseen", n_unseen, [d for d in sources.documents if d.path in held_out]),
+        ("recall", spec.size - n_unseen, [d for d in sources.documents if d.path not in held_out]),
+    ):
+        result = _generate(recipe, sources, strategies, documents=chosen, target=target, purpose="exam", refuse=refuse, listener=listener)
+        parts.append(StageResult([s.tagged(eval_set=eval_set) for s in result.kept], result.dropped, {eval_set: len(result.kept)}))
+    kept = [s for part in parts for s in part.kept]
+    if not kept:
+        raise StageFailed(
+            f"the exam is empty: no question could be made from {len(sources.documents)} documents",
+            hint="add documents with facts (tables, FAQs, figures), or use a recipe with an LLM strategy",
+        )
+    stats = {key: value for part in parts for key, value in part.stats.items()}
+    stats |= {"gold": len(gold), "unseen_documents": sorted(held_out), "wanted": spec.size}
+    return StageResult([*kept, *gold], [d for part in parts for d in part.dropped], stats)
+
+
+def write_lessons(
+    recipe: Recipe,
+    sources: Sources,
+    strategies: Sequence[tuple[Strategy, float]],
+    *,
+    exam: Exam,
+    target: int,
+    existing: Sequence[Sample],
+    held_out: frozenset[str],
+    listener: Listener,
+) -> StageResult:
+    """Generate training rows until ``target`` are kept, none near another row or near an exam question.
+
+    Raises:
+        StageFailed: fewer than ``generate.min_share`` of the wanted rows could be made.
+    """
+    near = _refuse_near_duplicates(recipe, "both", existing)
+
+    def refuse(sample: Sample) -> tuple[str, str] | None:
+        return exam.refuse(sample) or near(sample)
+
+    documents = [d for d in sources.documents if d.path not in held_out]
+    result = _generate(
+        recipe, sources, strategies, documents=documents, target=target, purpose="train", refuse=refuse, listener=listener, existing=existing
+    )
+    if len(result.kept) < recipe.generate.min_share * target:
+        reasons = ", ".join(f"{reason} {n}" for reason, n in list(result.reasons().items())[:4]) or "no candidates"
+        raise StageFailed(
+            f"only {len(result.kept)} of {target} rows could be generated ({reasons})",
+            hint="add documents, lower sizes, raise generate.max_attempts, or lower generate.min_share",
+        )
+    return result
+
+
+def read_gold(path: Path) -> list[Sample]:
+    """Read questions written by people: JSONL of ``question``, ``answer`` and, optionally, ``document``, ``language``.
+
+    Raises:
+        DataError: a line lacks question or answer.
+    """
+    samples: list[Sample] = []
+    for line, row in read_rows(path):
+        question, answer = row.get("question"), row.get("answer")
+        if not (isinstance(question, str) and question.strip() and isinstance(answer, str) and answer.strip()):
+            raise DataError(f"{path}:{line}: a gold question needs 'question' and 'answer', both text", hint="fix or remove that line")
+        language = str(row.get("language") or detect_language(question))
+        provenance = Provenance(document=str(row.get("document", "")), strategy="gold")
+        samples.append(Sample.of(question_answer(question, answer), provenance=provenance, tags={"eval_set": "gold", "language": language}))
+    return samples
+
+
+def _generate(
+    recipe: Recipe,
+    sources: Sources,
+    strategies: Sequence[tuple[Strategy, float]],
+    *,
+    documents: Sequence[Document],
+    target: int,
+    purpose: Purpose,
+    refuse: Refuse,
+    listener: Listener,
+    existing: Sequence[Sample] = (),
+) -> StageResult:
+    paths = {d.path for d in documents}
+
+    def tell(progress: Progress) -> None:
+        lost = sum(progress.dropped.values())
+        seen = progress.accepted + lost
+        share = f"yield {progress.accepted / seen:.0%}" if seen else ""
+        requests = f" · {progress.requests} requests" if progress.requests else ""
+        listener.advance(progress.accepted, progress.target, f"{share}{requests}")
+
+    return asyncio.run(
+        generate(
+            documents,
+            [c for c in sources.chunks if c.document in paths],
+            strategies,
+            target=target,
+            purpose=purpose,
+            refuse=refuse,
+            existing=existing,
+            persona=recipe.generate.persona,
+            max_attempts=recipe.generate.max_attempts,
+            concurrency=recipe.generate.concurrency,
+            on_progress=tell,
+        )
+    )
+
+
+def _refuse_near_duplicates(recipe: Recipe, on: str, existing: Sequence[Sample] = ()) -> Callable[[Sample], tuple[str, str] | None]:
+    index = NearIndex(threshold=recipe.clean.threshold, ngram=recipe.clean.ngram, on="prompt" if on == "prompt" else "both")
+    for sample in existing:
+        index.add(sample)
+
+    def refuse(sample: Sample) -> tuple[str, str] | None:
+        match = index.find(sample)
+        if match is not None:
+            return "near_duplicate", f"of {match.id[:12]}, similarity {match.similarity:.2f}"
+        index.add(sample)
+        return None
+
+    return refuse

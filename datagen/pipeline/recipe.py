@@ -1,0 +1,178 @@
+"""Recipe: one YAML file that says everything a run does. Data, never code.
+
+Unknown keys are errors that name the file, the key and its nearest known neighbour. ``--set generate.concurrency=4`` replaces
+one value by its dotted path before validation.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from datagen import library
+from datagen.errors import UsageError, suggest
+from datagen.jsonl import read_text
+from datagen.probe.config import ProbeConfig
+from datagen.schemas.document import Language
+from datagen.schemas.record import Frozen
+
+Stage = Literal["ingest", "generate", "clean", "split", "register", "probe"]
+STAGES: tuple[Stage, ...] = ("ingest", "generate", "clean", "split", "register", "probe")
+
+
+class ExtractiveSpec(Frozen):
+    """Rule-based rows from headings, tables, procedures and sentences with figures; no LLM."""
+
+    kind: Literal["extractive"]
+    weight: float = Field(default=1.0, gt=0)
+
+
+class QASpec(Frozen):
+    """Question and answer rows written by an LLM, each with a verbatim quote that is checked."""
+
+    kind: Literal["qa"]
+    model: str
+    weight: float = Field(default=1.0, gt=0)
+    items_per_request: int = Field(default=5, ge=1, le=50)
+    temperature: float = Field(default=0.7, ge=0, le=2)
+
+
+StrategySpec = Annotated[ExtractiveSpec | QASpec, Field(discriminator="kind")]
+
+
+class ChunkSpec(Frozen):
+    max_tokens: int = Field(default=512, ge=32, le=8192)
+
+
+class ExamSpec(Frozen):
+    """The exam, made once and frozen: ``size`` questions, a share of them about documents held out whole."""
+
+    size: int = Field(default=200, ge=1)
+    unseen_documents: float = Field(default=0.15, ge=0, le=0.5, description="share of documents held out whole")
+    unseen_share: float = Field(default=0.3, ge=0, le=1, description="share of exam questions about them")
+    salt: str = "datagen"
+    gold: Path | None = Field(default=None, description="JSONL of question, answer, document, written by people")
+
+
+class GenerateSpec(Frozen):
+    strategies: tuple[StrategySpec, ...] = Field(min_length=1)
+    persona: dict[Language, str] = {}
+    max_attempts: int = Field(default=3, ge=1, le=20)
+    concurrency: int = Field(default=8, ge=1, le=4096)
+    min_share: float = Field(default=0.5, ge=0, le=1, description="fail if less than this share of the wanted rows is reached")
+
+
+class CleanSpec(Frozen):
+    threshold: float = Field(default=0.7, gt=0, le=1)
+    ngram: int = Field(default=5, ge=1, le=20)
+
+
+class RegisterSpec(Frozen):
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    format: Literal["alpaca", "sharegpt"] = "alpaca"
+    data_dir: Path = Path("data")
+    model: str = "Qwen/Qwen3-4B-Instruct-2507"
+    template: str = "qwen3_nothink"
+
+
+class Recipe(Frozen):
+    """A whole run. ``sizes`` are the numbers of training rows of successive iterations, growing."""
+
+    name: str
+    version: int = Field(ge=1)
+    description: str
+    source: str
+    docs: Path = Path("docs")
+    report_language: Language = "en"
+    sizes: tuple[int, ...] = Field(min_length=1)
+    chunk: ChunkSpec = ChunkSpec()
+    exam: ExamSpec = ExamSpec()
+    generate: GenerateSpec
+    clean: CleanSpec = CleanSpec()
+    register_as: RegisterSpec = Field(alias="register")
+    probe: ProbeConfig = ProbeConfig()
+
+    @model_validator(mode="after")
+    def _sizes_grow(self) -> "Recipe":
+        if any(size < 1 for size in self.sizes) or list(self.sizes) != sorted(set(self.sizes)):
+            raise ValueError(f"sizes must be positive and growing, got {list(self.sizes)}")
+        return self
+
+
+def load_recipe(
+    name: str, *, settings: Sequence[str] = (), library_dir: Path | None = None, workspace: Path | None = None
+) -> Recipe:
+    """Read a recipe by path (``my.yaml``) or by name (``quickstart``) and apply ``KEY=VALUE`` settings.
+
+    Raises:
+        UsageError: no such recipe, broken YAML (with line), unknown key (with suggestion), wrong value, broken setting.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = library.find("pipelines", name, ".yaml", library=library_dir, workspace=workspace)
+    try:
+        tree: object = yaml.safe_load(read_text(path))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UsageError(f"{path}:{line}: not valid YAML: {error.problem}", hint="check indentation, colons and quotes there") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"{path}: not valid YAML: {str(error) or type(error).__name__}") from error
+    if not isinstance(tree, dict):
+        raise UsageError(f"{path}: a recipe is a YAML mapping, got {type(tree).__name__}", hint="see: datagen ls recipes")
+    recipe_tree = cast("dict[str, Any]", tree)
+    for setting in settings:
+        _apply(recipe_tree, setting)
+    try:
+        return Recipe.model_validate(recipe_tree)
+    except ValidationError as error:
+        raise UsageError(f"{path}: " + "; ".join(_explain(e, recipe_tree) for e in error.errors()[:5])) from error
+
+
+def _apply(tree: dict[str, Any], setting: str) -> None:
+    key, separator, value = setting.partition("=")
+    if not separator or not key:
+        raise UsageError(f"--set {setting}: expected KEY=VALUE", hint="for example: --set probe.seeds=2")
+    *parents, last = key.split(".")
+    node: Any = tree
+    for parent in parents:
+        node = node.setdefault(parent, {}) if isinstance(node, dict) else node[int(parent)] if _is_index(node, parent) else None
+        if not isinstance(node, dict | list):
+            raise UsageError(f"--set {setting}: '{parent}' is not a group of settings")
+    try:
+        parsed: object = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {setting}: the value is not valid YAML") from error
+    if isinstance(node, dict):
+        node[last] = parsed
+    elif _is_index(node, last):
+        node[int(last)] = parsed
+    else:
+        raise UsageError(f"--set {setting}: '{last}' is not a position in a list of {len(node)}")
+
+
+def _is_index(node: object, text: str) -> bool:
+    return isinstance(node, list) and text.isdigit() and int(text) < len(node)
+
+
+def _explain(error: Any, tree: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in error["loc"]) or "recipe"
+    if error["type"] == "extra_forbidden":
+        return f"unknown key '{where}' ({suggest(str(error['loc'][-1]), _known_keys(error['loc'][:-1]))})"
+    if error["type"] == "missing":
+        return f"key '{where}' is missing"
+    return f"{where}: {error['msg']}, got {str(error['input'])[:80]!r}"
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    model: type[BaseModel] = Recipe
+    for part in location:
+        if part in ("extractive", "qa"):
+            model = {"extractive": ExtractiveSpec, "qa": QASpec}[part]
+            continue
+        for name, field in model.model_fields.items():
+            annotation = field.annotation
+            if part in (name, field.alias) and isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                model = annotation
+    return [field.alias or name for name, field in model.model_fields.items()]

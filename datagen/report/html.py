@@ -1,0 +1,77 @@
+"""The report page: one self-contained HTML file, no script, no network; everything from data is escaped."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from datagen.jsonl import write_bytes
+from datagen.report import plots
+from datagen.report.data import ReportData
+from datagen.report.words import WORDS
+from datagen.schemas.document import Language
+
+# Rows are shown, not archived: a hostile one-megabyte line must not make the page unusable.
+LONGEST_SHOWN = 1200
+
+
+def write_report(data: ReportData, path: Path, language: Language) -> None:
+    """Draw the pictures, fill the page and write it atomically."""
+    write_bytes(path, render_report(data, language).encode("utf-8", "replace"))
+
+
+def render_report(data: ReportData, language: Language) -> str:
+    """Return the page as HTML text. Deterministic for the same data."""
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
+    environment.filters["clip"] = _clip
+    words = WORDS[language]
+    return environment.get_template("page.html.j2").render(w=words, d=data, m=data.manifest, language=language, pictures=_pictures(data, words))
+
+
+def _pictures(data: ReportData, words: dict[str, str]) -> dict[str, Markup]:
+    drawn = {
+        "prompts": plots.histogram(data.prompt_lengths, title="", axis=words["question_tokens"]),
+        "answers": plots.histogram(data.answer_lengths, title="", axis=words["answer_tokens"]),
+        "topics": plots.bars(data.topics, title=""),
+        "types": plots.bars(data.question_types, title=""),
+        "languages": plots.bars(data.languages, title=""),
+    }
+    if data.manifest.verdicts:
+        drawn["intervals"] = plots.verdict_intervals(data.manifest.verdicts, title="", axis=words["delta_axis"])
+    points = _curve_points(data.probe)
+    if points:
+        drawn["curves"] = plots.learning_curves(points, title="", x=words["step"], y=words["nll"])
+    losses = _losses_by_size(data)
+    if len(losses) > 1:
+        drawn["by_size"] = plots.size_curve(losses, title="", x=words["rows"], y=words["nll"])
+    return {name: Markup(svg) for name, svg in drawn.items()}
+
+
+def _curve_points(probe: dict[str, Any] | None) -> list[dict[str, Any]]:
+    points: list[dict[str, Any]] = []
+    for point in (probe or {}).get("learning_curves", []):
+        series = [("train", point.get("train_loss"))] + [(name, loss) for name, loss in (point.get("eval_loss") or {}).items()]
+        points.extend(
+            {"step": point["step"], "loss": loss, "series": f"{point['arm']} {name}", "seed": str(point["seed"])}
+            for name, loss in series
+            if loss is not None
+        )
+    return points
+
+
+def _losses_by_size(data: ReportData) -> list[tuple[int, float]]:
+    """Rows and loss of every iteration on the primary set; the first baseline is the untrained model at 0 rows."""
+    losses: list[tuple[int, float]] = []
+    for manifest in data.ledger:
+        verdict = manifest.verdict()
+        if verdict is None or verdict.get("loss_new") is None:
+            continue
+        if manifest.parent is None and verdict.get("loss_baseline") is not None:
+            losses.append((0, float(verdict["loss_baseline"])))
+        losses.append((manifest.datasets["train"].rows, float(verdict["loss_new"])))
+    return sorted(losses)
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} … (+{len(text) - LONGEST_SHOWN})"

@@ -1,0 +1,52 @@
+"""Manifest: what an iteration was made of and what came out; one immutable file each."""
+
+from typing import Any
+
+from datagen.schemas.record import Frozen
+
+
+class FunnelStep(Frozen):
+    """One stage in figures: what entered or was made, what was kept, and why the rest was dropped."""
+
+    stage: str
+    entered: int
+    kept: int
+    dropped: dict[str, int] = {}
+    seconds: float = 0.0
+
+
+class DatasetFile(Frozen):
+    """A file the iteration wrote, relative to the workspace where possible."""
+
+    path: str
+    rows: int
+    sha256: str
+    entry: str = ""
+
+
+class Manifest(Frozen):
+    """An iteration, finished. Written last; nothing changes it afterwards."""
+
+    number: int
+    recipe: str
+    recipe_version: int
+    size: int
+    parent: int | None
+    fingerprint: str
+    fingerprints: dict[str, str]
+    created: str
+    seconds: float
+    funnel: tuple[FunnelStep, ...]
+    usage: dict[str, int] = {}
+    exam: dict[str, int] = {}
+    exam_root: str = ""
+    datasets: dict[str, DatasetFile] = {}
+    verdicts: tuple[dict[str, Any], ...] = ()
+    primary: str = ""
+    advice: str = ""
+    train_command: str = ""
+    versions: dict[str, str] = {}
+
+    def verdict(self) -> dict[str, Any] | None:
+        """Return the verdict on the primary eval set, None if the probe was not run."""
+        return next((v for v in self.verdicts if v["eval_set"] == self.primary), None)
