@@ -1,0 +1,38 @@
+"""datagen: from a folder of documents to a fine-tuning dataset whose worth is measured.
+
+The names below are the public Python API; each mirrors a command, returns a typed result, never prints, and raises
+:mod:`datagen.errors`. They load on first use, so that ``import datagen`` stays light.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datagen.dedup import deduplicate
+    from datagen.export.llamafactory import register
+    from datagen.pipeline.run import run
+    from datagen.probe import run_probe as probe
+    from datagen.schemas.detect import read_samples as load_samples
+    from datagen.split import split_samples as split
+
+__all__ = ["deduplicate", "load_samples", "probe", "register", "run", "split"]
+
+_HOMES = {
+    "deduplicate": ("datagen.dedup", "deduplicate"),
+    "load_samples": ("datagen.schemas.detect", "read_samples"),
+    "probe": ("datagen.probe", "run_probe"),
+    "register": ("datagen.export.llamafactory", "register"),
+    "run": ("datagen.pipeline.run", "run"),
+    "split": ("datagen.split", "split_samples"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'datagen' has no attribute '{name}'")
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__
