@@ -75,7 +75,8 @@ _NUMBER = re.compile(
     rf"(?P<money>us\$|rmb|cny|usd|eur|[¥$€])?\s*(?P<n>\d+(?:\.\d+)?)\s*(?P<scale>[千万亿]|k\b|thousand\b|million\b)?\s*-?(?P<unit>{_UNIT})?"
 )
 _PERCENT_ZH = re.compile(rf"百分之([{_ZH}]+|\d+(?:\.\d+)?)")
-_NUMERAL_ZH = re.compile(rf"(?<![{_ZH}])[{_ZH}]+(?![{_ZH}])")
+# 两 begins a numeral of its own: 周六两晚 is two nights, not 62.
+_NUMERAL_ZH = re.compile(r"(?:两(?=[百千万亿])|[零〇一二三四五六七八九十百千万亿])+|两")
 # After a lone 一 only a real measure makes it a number: 一天 is, 一般 and 一个 are not.
 _MEASURE_AFTER_ONE = re.compile(r"\s*(?:天|日|晚|小时|个小时|分钟|年|个月|周|星期|元|岁|公里)(?!直|旦|些|期|级|生|然)")
 _MEASURE_ZH = re.compile(

@@ -53,26 +53,30 @@ class Extractive:
         """Return one sample for each fact of the chunk that has an ``attempt``-th phrasing for ``purpose``."""
         samples: list[Sample] = []
         dropped: list[Dropped] = []
-        asked: set[tuple[str, str]] = set()
-        for fact in find_facts(document, chunk):
-            place = place_of(document, fact.span.start, chunk.language)
-            templates = self._templates(chunk.language)
-            questions = phrase(fact, place, templates)[0 if purpose == "train" else 1]
-            if attempt >= len(questions):
-                continue
-            question = questions[attempt]
-            answer = fact.full if purpose == "train" else fact.short
-            if (question, answer) in asked:  # two values of one sentence share the question that asks for the sentence
-                continue
-            asked.add((question, answer))
-            sample = _sample(document, chunk, fact, question, answer, templates)
+        for fact, question, answer in self._asked(document, chunk, purpose, attempt):
+            sample = _sample(document, chunk, fact, question, answer, self._templates(chunk.language))
             quotes = [span.quote for span in sample.provenance.evidence]
-            defect = check_answer(answer, quotes, question)
-            if defect and not (defect[0] == "unsupported_number" and fact.kind == "step"):
+            # The number of a step is its place in the list, which its own text need not state.
+            defect = check_answer(answer, quotes, question) if fact.kind != "step" else None
+            if defect:
                 dropped.append(Dropped(sample, *defect))
             else:
                 samples.append(sample)
         return Candidates(samples, dropped)
+
+    def _asked(self, document: Document, chunk: Chunk, purpose: Purpose, attempt: int) -> list[tuple[Fact, str, str]]:
+        """Return fact, question and answer of one attempt, without repeats and without questions that have two answers."""
+        rows: list[tuple[Fact, str, str]] = []
+        for fact in find_facts(document, chunk):
+            train, exam, exam_answer = phrase(fact, place_of(document, fact.span.start, chunk.language), self._templates(chunk.language))
+            questions, answer = (train, fact.full) if purpose == "train" else (exam, exam_answer)
+            if attempt < len(questions):
+                rows.append((fact, questions[attempt], answer))
+        answers: dict[str, set[str]] = {}
+        for _, question, answer in rows:
+            answers.setdefault(question, set()).add(answer)
+        unique = {(question, answer): (fact, question, answer) for fact, question, answer in reversed(rows)}
+        return [row for row in reversed(unique.values()) if len(answers[row[1]]) == 1]
 
     def _templates(self, language: Language) -> Templates:
         return load_templates(language, self._library)

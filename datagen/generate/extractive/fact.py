@@ -26,6 +26,9 @@ class Fact:
         evidence: verbatim spans an answer rests on; ``span`` is within or equal to their union.
         full: the long answer (whole sentence, row, list), used by train phrasings.
         short: the short answer (value, cell, clause), used by exam phrasings; equal to ``full`` if nothing shorter exists.
+        form: template section, where it is not the kind.
+        reverse: what the fact is about, asked for in the exam where the long answer nearly equals the short one; '' if it
+            cannot be asked for.
         slots: values for the templates' slots; text of the document, never a template itself.
     """
 
@@ -36,6 +39,7 @@ class Fact:
     short: str
     slots: dict[str, str] = field(default_factory=dict[str, str])
     form: str = ""
+    reverse: str = ""
 
     def key(self, document: Document) -> str:
         """Return a stable key of the fact: document path, offsets and kind, with what is asked."""

@@ -37,7 +37,7 @@ _DEFINITION = re.compile(
     r"(?P<v>is defined as|refers to|stands for|means(?! that)|is (?=an? |the |one of )|are (?=the |a ))\s*(?P<d>.{15,})$"
 )
 _RULE = re.compile(rf"^(?P<s>(?:(?!\b(?:{_VERB}|to|that|which|who|where)\b)[^,;:.!?])+?) (?P<m>must not|must|should not|should|may not|cannot|can|may|need to|are required to|is required to) (?P<d>(?!be$)\w.+)$")
-_BAD_SUBJECT = re.compile(r"(?i)\b(?:of which|that|which|who|because|although|while|when|if|since|where|unlike|once|to)\b")
+_BAD_SUBJECT = re.compile(r"(?i)^(?:without|with|in|on|at|for|from|by|after|before|during|within|between|under|as|of|only|not|except|until|about|instead|apart|despite|where|then)\b|\b(?:of which|that|which|who|because|although|while|when|if|since|where|unlike|once|to)\b")
 _NAMES_INSIDE = re.compile(r"^(?:[A-Z][a-z]*[A-Z]|[A-Z]{2,}|\w+['’]s\b)")
 _COMMON_START = re.compile(r"^(?:The|A|An|All|Every|Each|Any|Guests?|Rooms?|Children|Members?|Breakfast|Check-in|Check-out|Pets?|Cancellations?|Bookings?|Reservations?|Payments?|Refunds?|Parking|Late|Early|Extra|Free|Users?|Customers?|Staff|Most|Some|Many|Both|No|Your|Our|Points|Deposits?|Smoking)\b")
 _IMPERATIVE = re.compile(
@@ -63,10 +63,10 @@ def find_in_english(sentence: str, span: Span) -> Iterator[Fact]:
         subject = _lower_first(definition.group("s"))
         short = definition.group("d").strip()
         form = {"refers to": "term", "stands for": "term", "means": "term", "is defined as": "term", "are": "definition_plural"}.get(verb, "definition")
-        yield Fact("definition", span, (span,), full, f"{short[:1].upper()}{short[1:]}.", {"subject": subject}, form)
+        yield Fact("definition", span, (span,), full, f"{short[:1].upper()}{short[1:]}.", {"subject": subject}, form, definition.group("s"))
     yield from _numbers(body, full, span)
     rule = _RULE.match(body) if not _IMPERATIVE.match(body) else None
-    if rule and len(rule.group("s").split()) <= 7 and not _PRONOUN.match(rule.group("s")) and not re.match(r"(?i)be\b|not\b|also be\b", rule.group("d")):
+    if rule and len(rule.group("s").split()) <= 7 and not _PRONOUN.match(rule.group("s")) and not _BAD_SUBJECT.search(rule.group("s")) and not re.match(r"(?i)be\b|not\b|also be\b", rule.group("d")):
         verb = rule.group("m")
         subject = _lower_first(rule.group("s"))
         ask = {

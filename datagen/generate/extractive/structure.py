@@ -133,17 +133,17 @@ def _list(text: str, block: ListBlock, before: Block | None, heading: str, langu
     if len(full) > 700:
         return
     is_procedure = block.ordered and (bool(_STEP_CUE.search(lead or heading)) or 2 * sum(bool(_ACTION.match(i)) for i in items) >= len(items))
-    shown = "；".join(_no_stop(i) for i in items) + "。" if language == "zh" else "; ".join(_no_stop(i) for i in items) + "."
     if not is_procedure:
-        yield Fact("list", block.span, (evidence,), full, shown, {"lead": lead}, "list_lead" if lead else "list")
+        yield Fact("list", block.span, (evidence,), full, items[0], {"lead": lead}, "list_lead" if lead else "list")
         return
-    yield Fact("procedure", block.span, (evidence,), full, shown, {"lead": lead}, "procedure")
+    yield Fact("procedure", block.span, (evidence,), full, items[-1], {"lead": lead}, "procedure")
     for k, (item, span) in enumerate(zip(items, block.items, strict=True), 1):
-        previous = _no_stop(re.split(r"[，,；;。]", items[k - 2])[0]) if k > 1 else ""
+        previous = _opening(items[k - 2]) if k > 1 else ""
         slots = {"n": str(k), "previous": previous}
         sentence = f"第 {k} 步：{item}" if language == "zh" else f"Step {k}: {item}"
         short = short_answer(item)
-        yield Fact("step", span, (span,), sentence, short, slots, "step" if k > 1 else "first_step")
+        number = f"第 {k} 步。" if language == "zh" else f"Step {k}."
+        yield Fact("step", span, (span,), sentence, short, slots, "step" if k > 1 else "first_step", number)
 
 
 def _key_values(text: str, span: Span) -> Iterator[Fact]:
@@ -155,7 +155,7 @@ def _key_values(text: str, span: Span) -> Iterator[Fact]:
             key, value, value_span = pair
             sentence = plain(text[found.start : found.end])
             form = "key_number" if re.match(r"^[¥￥$€]?\s*\d[^，,；;。]{0,14}$", value) else "key_value"
-            yield Fact("key_value", found, (found, value_span), sentence, short_answer(value), {"key": key}, form)
+            yield Fact("key_value", found, (found, value_span), sentence, short_answer(value), {"key": key}, form, key)
 
 
 def _key_value(text: str, span: Span) -> tuple[str, str, Span] | None:
@@ -179,6 +179,12 @@ def _lead(text: str, before: Block | None) -> str:
     sentence = split_sentences(last)[-1]
     lead = plain(last[sentence.start : sentence.end]).rstrip(":： ")
     return lead if 3 <= len(units(lead)) <= 30 else ""
+
+
+def _opening(item: str) -> str:
+    """Return the first clause of a step, or the whole step if the clause says too little alone."""
+    clause = re.split(r"[，；;。]|, |\. ", item)[0]
+    return _no_stop(item if clause.endswith("的") or len(units(clause)) < 4 else clause)
 
 
 def _no_stop(text: str) -> str:
