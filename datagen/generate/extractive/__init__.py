@@ -86,17 +86,20 @@ def find_facts(document: Document, chunk: Chunk) -> list[Fact]:
     """Return the facts a chunk states, in text order, each once."""
     text = document.text
     blocks = parse_blocks(text[chunk.start : chunk.end], chunk.start)
-    facts = [*find_structured(text, chunk.start, blocks, chunk.language), *_sentence_facts(text, blocks)]
+    facts = [*find_structured(text, chunk.start, blocks, chunk.language), *_sentence_facts(text, blocks, chunk.language)]
+    facts = [fact for fact in facts if fact.kind.startswith("table") or detect_language(fact.full) == chunk.language]
     faq = [fact.span for fact in facts if fact.kind == "faq"]
     unique: dict[tuple[int, str, str, str], Fact] = {}
     for fact in sorted(facts, key=lambda f: (f.span.start, f.span.end)):
-        inside_pair = fact.kind != "faq" and any(s.start <= fact.span.start < s.end and text[s.start : s.end].lstrip("-* ")[:1] in "问QＱ" for s in faq)
+        inside_pair = fact.kind != "faq" and any(
+            s.start <= fact.span.start < s.end and text[s.start : s.end].lstrip("-* ")[:1] in "问QＱ" for s in faq
+        )
         if not inside_pair and len(units(fact.full)) >= 3 and fact.short.strip() and len(fact.full) <= 800:
             unique.setdefault((fact.span.start, fact.kind, fact.short, fact.slots.get("in_place", "")), fact)
     return list(unique.values())
 
 
-def _sentence_facts(text: str, blocks: Sequence[Block]) -> Iterator[Fact]:
+def _sentence_facts(text: str, blocks: Sequence[Block], language: Language) -> Iterator[Fact]:
     passages: list[Span] = []
     for block in blocks:
         if isinstance(block, Paragraph):
@@ -106,10 +109,8 @@ def _sentence_facts(text: str, blocks: Sequence[Block]) -> Iterator[Fact]:
     for passage in passages:
         for sentence in _joined_sentences(text, passage):
             quote = text[sentence.start : sentence.end]
-            if is_question(quote):
-                continue
-            find = find_in_chinese if detect_language(quote) == "zh" else find_in_english
-            yield from find(quote, sentence)
+            if not is_question(quote) and detect_language(quote) == language:
+                yield from find_in_chinese(quote, sentence) if language == "zh" else find_in_english(quote, sentence)
 
 
 def _joined_sentences(text: str, passage: Span) -> list[Span]:
@@ -129,7 +130,8 @@ def _sample(document: Document, chunk: Chunk, fact: Fact, question: str, answer:
     index = bisect_right([s.start for s in document.sections], fact.span.start) - 1
     path = document.sections[index].heading_path if index >= 0 else chunk.heading_path
     evidence = tuple(
-        EvidenceSpan(document=document.path, start=s.start, end=s.end, quote=document.text[s.start : s.end]) for s in dict.fromkeys(fact.evidence)
+        EvidenceSpan(document=document.path, start=s.start, end=s.end, quote=document.text[s.start : s.end])
+        for s in dict.fromkeys(fact.evidence)
     )
     provenance = Provenance(
         document=document.path,

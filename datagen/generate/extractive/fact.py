@@ -12,7 +12,8 @@ from datagen.text import Span
 # Headings that say nothing without the document's title.
 _GENERIC = re.compile(
     r"(?i)^(?:概述|简介|介绍|说明|总则|附则|其他|其它|备注|注意事项|温馨提示|常见问题|基本信息|背景|目的|适用范围|内容|详情|更多|总结"
-    r"|overview|introduction|summary|notes?|general|details|other|faq|background|purpose|scope|contents?|more|conclusion|basic information)$"
+    r"|overview|introduction|summary|notes?|general|details|other|faq|background|purpose|scope|contents?|more|conclusion"
+    r"|basic information)$"
 )
 
 
@@ -79,7 +80,7 @@ def place_of(document: Document, offset: int, language: Language) -> Place:
     starts = [section.start for section in document.sections]
     index = bisect_right(starts, offset) - 1
     path = document.sections[index].heading_path if index >= 0 else ()
-    title = _name(document.title) or _name(document.path.rsplit("/", 1)[-1].rsplit(".", 1)[0])
+    title = _name(document.title).rstrip("?？") or _name(document.path.rsplit("/", 1)[-1].rsplit(".", 1)[0])
     names = [name for name in (_name(part) for part in path) if name and name != title]
     heading = names[-1] if names else ""
     if len(names) > 1 and _GENERIC.match(heading):
@@ -89,5 +90,9 @@ def place_of(document: Document, offset: int, language: Language) -> Place:
 
 def _name(text: str) -> str:
     name = plain(text).strip(" 　:：。.#")
-    name = re.sub(r"^(?:第[一二三四五六七八九十百\d]+[章节条部分]+|[一二三四五六七八九十]+、|[（(][一二三四五六七八九十\d]+[)）]|\d+(?:\.\d+)*[.、]?)\s*(?=\S)", "", name)
+    name = re.sub(
+        r"^(?:第[一二三四五六七八九十百\d]+[章节条部分]+|[一二三四五六七八九十]+、|[（(][一二三四五六七八九十\d]+[)）]|\d+(?:\.\d+)*[.、]?)\s*(?=\S)",
+        "",
+        name,
+    )
     return name.replace("《", "").replace("》", "").replace("“", "").replace("”", "").replace('"', "").strip()

@@ -1,8 +1,8 @@
 """Phrasings of a fact's question in two families that stay apart: one for training, one for the exam.
 
-The exam's ``recall`` part asks about facts that training rows cover too, so neither questions nor answers of the two families may be near duplicates: the
-5-gram Jaccard similarity (characters in Chinese, words in English) of any pair is below 0.5. Phrasings that break this
-are left out here.
+The exam's ``recall`` part asks about facts that training rows cover too, so neither questions nor answers of the two
+families may be near duplicates: the 5-gram Jaccard similarity (characters in Chinese, words in English) of any pair of
+questions, and of the two answers, is below 0.5. Phrasings that break this are left out here.
 """
 
 from collections.abc import Mapping

@@ -11,14 +11,9 @@ _N = r"(?:\d[\d,，]*(?:\.\d+)?|两|[二三四五六七八九十百千]{1,5})"
 _RANGE = rf"{_N}(?:\s*(?:-|–|—|~|～|至|到)\s*{_N})?"
 _CLOCK = r"(?:凌晨|早上|上午|中午|下午|傍晚|晚上|晚间)?\s*(?:\d{1,2}[:：]\d{2}|\d{1,2}\s*[点时](?!间|候|段)(?:\d{1,2}分|半|整)?)"
 _DAY = r"(?:\d{4}\s*年\s*)?\d{1,2}\s*月\s*\d{1,2}\s*[日号]"
-_UNITS = "|".join(
-    sorted(
-        (
-            "间夜|个工作日|个自然日|工作日|自然日|个小时|小时|分钟|个月|个星期|星期|平方米|平米|公里|公斤|人民币|美元|欧元|港币|万元|元|天|日|晚|夜|周|年|秒|米|厘米|"
-            "岁|周岁|人次|人|位|名|间|次|层|楼|折|倍|种|张|份|件|条|台|辆|只|个|家|套|项|本|页|字|积分|分|星|GB|MB|TB|kg|km|cm|㎡|m²|km²|L"
-        ).split("|"),
-        key=lambda unit: (-len(unit), unit),
-    )
+_UNITS = (
+    "间夜|个工作日|个自然日|工作日|自然日|个小时|个星期|平方米|人民币|小时|分钟|个月|星期|平米|公里|公斤|美元|欧元|港币|万元|厘米|周岁|人次|积分"
+    "|元|天|日|晚|夜|周|年|秒|米|岁|人|位|名|间|次|层|楼|折|倍|种|张|份|件|条|台|辆|只|个|家|套|项|本|页|字|分|星|GB|MB|TB|kg|km²|km|cm|㎡|m²|L"
 )
 # With a numeral written as a word these mostly close a list (粤语和四川话两种) and are not worth a question.
 _LOOSE_UNITS = frozenset("个人名家种项类条套份张")
@@ -39,19 +34,23 @@ _ASKED: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"(?<![第周期拜初\d.A-Za-z])(?<!第 ){_RANGE}\s*折"), "几折"),
     (re.compile(rf"(?<![第周期拜初\d.A-Za-z])(?<!第 ){_RANGE}\s*({_UNITS})(?!{_N})"), "多少{unit}"),
 )
-_CONNECTIVE = re.compile(r"^(?:同时|另外|此外|因此|所以|但是|但|而且|并且|不过|然而|一般来说|一般而言|通常情况下|通常|需要注意的是|请注意|注意|首先|其次|最后|其中|例如|比如)[，,：:]?")
+_CONNECTIVE = re.compile(
+    r"^(?:同时|另外|此外|因此|所以|但是|但|而且|并且|不过|然而|一般来说|一般而言|通常情况下|通常|需要注意的是|请注意|注意|首先|其次|最后|其中|例如|比如)[，,：:]?"
+)
 _DANGLING = re.compile(r"^(?:该|此|其|它|他|她|这|那|上述|以上|以下|如上|前述|前者|后者|本条|否则|之后|然后|随后|届时)")
 _LOOSE_START = re.compile(
     r"^(?:则|并|且|即|就|将|可|需|按|收|退|扣|计|不|超过|超出|逾期|每|内|的|为|至少|最多|最少|最高|最低|应|须|会|共|约|仅|还|也|都|如|若|最迟|最晚|最长|最早|提前|均|在|自|从|由|以|低于|高于|合计|全额|退还|扣除|额外|另)"
 )
 _DEFINITION = re.compile(
-    rf"^(?P<s>[^，。；：！？,;:!?]{{2,22}}?)(?:[（(][^）)]*[）)])?(?P<v>是指|指的是|系指|是(?=一[种个款家项类套座间门本]|由|用于|用来|指|为了|以|目前|国内|中国|我国|专门|面向)|即为|又称|也称|简称)(?P<d>[^？?]{{4,}})$"
+    r"^(?P<s>[^，。；：！？,;:!?]{2,22}?)(?:[（(][^）)]*[）)])?(?P<v>是指|指的是|系指|是(?=一[种个款家项类套座间门本]|由|用于|用来|指|为了|以|目前|国内|中国|我国|专门|面向)|即为|又称|也称|简称)(?P<d>[^？?]{4,})$"
 )
 _NOT_SUBJECT = re.compile(
     r"^(?:如果|若|当|因为|由于|但|而|这|那|它|他|她|其|此|该|我|我们|您|你|你们|大家|有|凡|只要|只有|不管|无论|对于|对|在|以上|以下|上述|另|目前|现在|如|就|也|都|还)"
     r"|(?:不|否|但|还|就|可|于|只|要|也|都|总|便|或|若|而|应|正|仍|均|算|既|能|会|都|乃|可能|一定|已经|往往|一般|通常|主要|其实|的)$"
 )
-_MODAL = re.compile(rf"^(?P<s>[^，。；：！？,;:!?]{{2,24}}?)(?P<m>必须|不得|应当|需要|务必|应(?=[^{{}}用对急])|须|可以|禁止|不可|不能|无需|无须)(?P<d>[^？?]{{3,}})$")
+_MODAL = re.compile(
+    r"^(?P<s>[^，。；：！？,;:!?]{2,24}?)(?P<m>必须|不得|应当|需要|务必|应(?=[^{}用对急])|须|可以|禁止|不可|不能|无需|无须)(?P<d>[^？?]{3,})$"
+)
 _HAN = re.compile(f"[{CJK}]")
 
 
@@ -59,12 +58,18 @@ def find_in_chinese(sentence: str, span: Span) -> Iterator[Fact]:
     """Yield the facts of one sentence; ``sentence`` is document text, ``span`` its offsets."""
     full = re.sub(r"[；;]$", "。", plain(sentence))
     core = _CONNECTIVE.sub("", full).strip()
-    if len(_HAN.findall(core)) < 6 or _DANGLING.match(core) or core.endswith(("？", "?", "：", ":")) or len(core) > 160 or _unbalanced(core):
+    if (
+        len(_HAN.findall(core)) < 6
+        or _DANGLING.match(core)
+        or core.endswith(("？", "?", "：", ":"))
+        or len(core) > 160
+        or _unbalanced(core)
+    ):
         return
     body = core.rstrip("。；;！!. ")
     definition = _DEFINITION.match(body)
     if definition and not _NOT_SUBJECT.search(definition.group("s")):
-        subject = definition.group("s").strip("“”《》\" ")
+        subject = definition.group("s").strip('“”《》" ')
         verb = definition.group("v")
         short = _first_clause(definition.group("d").strip()) if verb != "是" else f"是{definition.group('d').strip()}"
         form = "alias" if verb in ("又称", "也称", "简称") else "definition"
@@ -86,7 +91,7 @@ def _numbers(body: str, full: str, span: Span) -> Iterator[Fact]:
                 return
             unit = match.group(match.lastindex) if match.lastindex else ""
             named = asked.format(unit=unit)
-            if unit in _LOOSE_UNITS and not match.group()[0].isdigit() or unit == "分" and re.match(r"之|\s*\d", body[match.end() :]):
+            if (unit in _LOOSE_UNITS and not match.group()[0].isdigit()) or (unit == "分" and re.match(r"之|\s*\d", body[match.end() :])):
                 continue
             if unit == "日" and not re.match(r"\s*(?:之内|以内|内|以上|游)", body[match.end() :]):
                 named = "几日"
@@ -108,7 +113,11 @@ def _in_place(body: str, start: int, end: int, asked: str) -> str:
     open_end = re.search(r"的$|^(?:的|时|后)$", body[end:right].strip())
     if open_end and not after:
         return ""
-    if after and (open_end or not body[end:right].strip()) and (open_end or asked == "几点" or re.match(r"[，,]\s*(?:可|则|即|就|便|才|方|将|会|系统)", body[right:])):
+    if (
+        after
+        and (open_end or not body[end:right].strip())
+        and (open_end or asked == "几点" or re.match(r"[，,]\s*(?:可|则|即|就|便|才|方|将|会|系统)", body[right:]))
+    ):
         right = after[1] if len(after) > 1 else len(body)
     while before:
         left = before.pop()
@@ -128,7 +137,10 @@ def _in_place(body: str, start: int, end: int, asked: str) -> str:
 
 def _enumerated(body: str, start: int, end: int) -> bool:
     """Say whether the number is one of several joined by 或, 和 or 、: asking for one of them would give away the others."""
-    return bool(re.search(r"\d[^，。；]{0,4}(?:或|和|与|、|及|至|到|~|～|-|–)\s*$", body[:start]) or re.match(r"\s*(?:或|和|与|、|及|至|到|~|～|-|–)\s*(?:\d|第)", body[end:]))
+    return bool(
+        re.search(r"\d[^，。；]{0,4}(?:或|和|与|、|及|至|到|~|～|-|–)\s*$", body[:start])
+        or re.match(r"\s*(?:或|和|与|、|及|至|到|~|～|-|–)\s*(?:\d|第)", body[end:])
+    )
 
 
 def _cue(body: str, start: int, end: int) -> str:
@@ -149,8 +161,12 @@ def _rule(modal: "re.Match[str]", full: str, span: Span) -> Fact:
     subject, verb = modal.group("s").strip(), modal.group("m")
     ask = {"可以": "可以做什么", "不得": "不得做什么", "禁止": "禁止做什么", "不可": "不可以做什么", "不能": "不能做什么"}.get(verb)
     if not ask:
-        ask = {"无需": "无需做什么", "无须": "无须做什么", "需要": "需要做什么", "必须": "必须做什么", "务必": "务必做什么"}.get(verb, "应当做什么")
-    return Fact("rule", span, (span,), full, _stop(_first_clause(modal.group("d").strip())), {"subject": subject, "in_place": f"{subject}{ask}"})
+        ask = {"无需": "无需做什么", "无须": "无须做什么", "需要": "需要做什么", "必须": "必须做什么", "务必": "务必做什么"}.get(
+            verb, "应当做什么"
+        )
+    return Fact(
+        "rule", span, (span,), full, _stop(_first_clause(modal.group("d").strip())), {"subject": subject, "in_place": f"{subject}{ask}"}
+    )
 
 
 def _first_clause(text: str) -> str:

@@ -15,16 +15,23 @@ _QUESTION_WORD = re.compile(
 )
 _PAIR = re.compile(
     r"(?im)^\s*(?:[-*]\s*)?\**(?:问|Q|Question)\s*\d*\**\s*[：:.、]\s*\**\s*(?P<q>.+?)\**\s*\n+"
-    r"\s*(?:[-*]\s*)?\**(?:答|A|Answer)\s*\d*\**\s*[：:.、]\**\s*(?P<a>.+(?:\n(?!\s*(?:[-*]\s*)?\**(?:问|Q|Question)\s*\d*\**\s*[：:.、])(?!\s*#)(?!\s*$).+)*)"
+    r"\s*(?:[-*]\s*)?\**(?:答|A|Answer)\s*\d*\**\s*[：:.、]\**\s*(?P<a>.+(?:\n(?!\s*(?:[-*]\s*)?\**(?:问|Q"
+    r"|Question)\s*\d*\**\s*[：:.、])(?!\s*#)(?!\s*$).+)*)"
 )
-_KEY = re.compile(rf"^\s*(?:\*\*|__)?(?P<k>[A-Za-z{CJK}][^：:，。,；;|?？!！《》\n]{{0,38}}?)(?:\*\*|__)?\s*(?:：|:(?=\s|\*))(?:\*\*|__)?\s*(?P<v>\S.*)$", re.S)
+_KEY = re.compile(
+    rf"^\s*(?:\*\*|__)?(?P<k>[A-Za-z{CJK}][^：:，。,；;|?？!！《》\n]{{0,38}}?)(?:\*\*|__)?\s*(?:：|:(?=\s|\*))(?:\*\*|__)?\s*(?P<v>\S.*)$",
+    re.S,
+)
 _STEP_CUE = re.compile(r"(?i)步骤|流程|操作|顺序|\bsteps?\b|procedure|process|how to|proceed|instructions?")
 _ACTION = re.compile(
     r"(?i)^(?:请)?(?:打开|点击|点|选择|选|进入|填写|填|提交|确认|输入|登录|上传|支付|付款|下载|搜索|联系|扫描|扫码|收到|出示|核对|拨打|领取|注册|前往|找到|查看|按)"
-    r"|^(?:please )?(?:open|click|choose|enter|select|go|tap|upload|pay|fill|submit|check|sign|log|name|press|type|run|install|download|insert|connect|"
+    r"|^(?:please )?(?:open|click|choose|enter|select|go|tap|upload|pay|fill|submit|check|sign|log|name|press|type|run"
+    r"|install|download|insert|connect|"
     r"visit|find|add|set|create|confirm|review|send|show|scan|call|book|start|boot|pick|present|hand|return|wait|keep|take)\b"
 )
-_BARE_KEY = re.compile(r"(?i)^(?:注|注意|备注|提示|例如|例|如|说明|原因|其中|即|note|notes|tip|warning|example|e\.g|i\.e|caution|remark|http|https|问|答|q|a)$")
+_BARE_KEY = re.compile(
+    r"(?i)^(?:注|注意|备注|提示|例如|例|如|说明|原因|其中|即|note|notes|tip|warning|example|e\.g|i\.e|caution|remark|http|https|问|答|q|a)$"
+)
 _YES_NO = re.compile(r"^(?:是|否|有|无|含|不含|可|不可|支持|不支持|包含|√|×|✓|✗|yes|no)$", re.IGNORECASE)
 
 
@@ -126,13 +133,15 @@ def _list(text: str, block: ListBlock, before: Block | None, heading: str, langu
     named = [item for item in block.items if _key_value(text, item)]
     for item in block.items:
         yield from _key_values(text, item)
-    if len(items) < 2 or len(items) > 12 or len(named) == len(items) and not lead:
+    if len(items) < 2 or len(items) > 12 or (len(named) == len(items) and not lead):
         return
     evidence = Span(before.span.start if lead and isinstance(before, Paragraph) else block.span.start, block.span.end)
     full = plain_lines(text[block.span.start : block.span.end])
     if len(full) > 700:
         return
-    is_procedure = block.ordered and (bool(_STEP_CUE.search(lead or heading)) or 2 * sum(bool(_ACTION.match(i)) for i in items) >= len(items))
+    is_procedure = block.ordered and (
+        bool(_STEP_CUE.search(lead or heading)) or 2 * sum(bool(_ACTION.match(i)) for i in items) >= len(items)
+    )
     if not is_procedure:
         yield Fact("list", block.span, (evidence,), full, items[0], {"lead": lead}, "list_lead" if lead else "list")
         return

@@ -22,10 +22,10 @@ from datagen.schemas.document import Language
 VERSION = 1
 Family = Literal["train", "exam", "reversed"]
 _FAMILIES: dict[str, Family] = {"### train": "train", "### exam": "exam", "### reversed": "reversed"}
-SLOTS = frozenset(
-    ("where", "topic", "book", "section", "question", "subject", "row", "column", "row_key")
-    + ("told", "lead", "n", "previous", "key", "cue", "in_place", "in_place_lower", "blank")
-)
+SLOTS = {
+    *("where", "topic", "book", "section", "question", "subject", "row", "column", "row_key", "told", "lead", "n"),
+    *("previous", "key", "cue", "in_place", "in_place_lower", "blank"),
+}
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
