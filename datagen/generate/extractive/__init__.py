@@ -16,6 +16,7 @@ from datagen.generate.extractive.markdown import Block, ListBlock, Paragraph, pa
 from datagen.generate.extractive.phrasing import phrase
 from datagen.generate.extractive.sentences_en import find_in_english
 from datagen.generate.extractive.sentences_zh import find_in_chinese
+from datagen.generate.extractive.statements import find_statement
 from datagen.generate.extractive.structure import find_structured, is_question
 from datagen.generate.extractive.templates import Templates, load_templates
 from datagen.generate.grounding import check_answer
@@ -110,7 +111,8 @@ def _sentence_facts(text: str, blocks: Sequence[Block], language: Language) -> I
         for sentence in _joined_sentences(text, passage):
             quote = text[sentence.start : sentence.end]
             if not is_question(quote) and detect_language(quote) == language:
-                yield from find_in_chinese(quote, sentence) if language == "zh" else find_in_english(quote, sentence)
+                found = list(find_in_chinese(quote, sentence) if language == "zh" else find_in_english(quote, sentence))
+                yield from found or find_statement(quote, sentence, language)
 
 
 def _joined_sentences(text: str, passage: Span) -> list[Span]:

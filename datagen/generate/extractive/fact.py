@@ -22,7 +22,8 @@ class Fact:
     """One fact of a document.
 
     Attributes:
-        kind: question type: faq, definition, table, table_row, procedure, step, list, key_value, number, date, rule.
+        kind: question type: faq, definition, table, table_row, procedure, step, list, key_value, number, date, rule,
+            statement.
         span: the passage that states it, offsets in the document.
         evidence: verbatim spans an answer rests on; ``span`` is within or equal to their union.
         full: the long answer (whole sentence, row, list), used by train phrasings.

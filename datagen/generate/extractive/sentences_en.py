@@ -43,7 +43,7 @@ _VERB = (
     "|requires?|"
     "charges?|takes?|offers?|provides?|lasts|runs?|applies|apply|earns?|receives?|expires?|covers?|contains?|holds?|pays?"
     "|needs?|gets?|allows?|sleeps?|seats?|measures?|"
-    "operates?|serves?|features?|comes?|uses?|became|began|started|started|expects?|arrives?|departs?|depends?|makes?|made|supports?|stays?"
+    "operates?|serves?|features?|comes?|uses?|became|began|started|started|expects?|arrives?|departs?|depends?|makes?|supports?|stays?"
 )
 _CLAUSE = re.compile(rf"^(?P<s>(?:(?!\b(?:{_VERB})\b)[^,;:.!?])+?)\s+(?P<v>{_VERB})\b(?P<rest>.*)$")
 _DEFINITION = re.compile(
@@ -133,6 +133,17 @@ def find_in_english(sentence: str, span: Span) -> Iterator[Fact]:
         if verb != "need to" or re.search(r"s$|people|children|(?i:^you)", subject):
             answer = rule.group("d").strip()
             yield Fact("rule", span, (span,), full, f"{answer[:1].upper()}{answer[1:]}.", {"in_place": ask, "subject": subject})
+
+
+def split_clause(body: str) -> tuple[str, str] | None:
+    """Split a sentence into its subject, at most 7 words and no pronoun, and the rest from the verb on."""
+    clause = _CLAUSE.match(body)
+    if not clause or _PRONOUN.match(body) or _IMPERATIVE.match(body) or _CONNECTIVE.match(body) or _unbalanced(body):
+        return None
+    subject = clause.group("s").strip()
+    if len(subject.split()) > 7 or _BAD_SUBJECT.search(subject) or not subject[0].isupper() or subject.endswith(("ly", " not")):
+        return None
+    return _lower_first(subject), f"{clause.group('v')}{clause.group('rest')}"
 
 
 def _numbers(body: str, full: str, span: Span) -> Iterator[Fact]:

@@ -80,6 +80,11 @@ def find_in_chinese(sentence: str, span: Span) -> Iterator[Fact]:
         yield _rule(modal, full, span)
 
 
+def is_dependent(clause: str) -> bool:
+    """Say whether a clause needs the sentence before it to be understood, or is cut inside a quotation or bracket."""
+    return bool(_DANGLING.match(clause) or _LOOSE_START.match(clause) or _CONNECTIVE.match(clause)) or _unbalanced(clause)
+
+
 def _numbers(body: str, full: str, span: Span) -> Iterator[Fact]:
     taken: list[tuple[int, int]] = []
     for pattern, asked in _ASKED:
