@@ -1,0 +1,154 @@
+"""The exam: evaluation questions, written first and frozen, and what keeps training rows apart from them.
+
+Two parts. ``unseen``: documents held out whole, with everything that overlaps them. ``recall``: other questions about documents that
+*are* trained on; facts are shared on purpose, text is not: a training row may teach the same price, but not in a near-duplicate question, nor in a
+near-duplicate answer of 13 units or more (a two-word fact cannot be said differently, so equal short answers are allowed).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datagen.dedup.clusters import Clusters
+from datagen.dedup.leakage import LeakIndex
+from datagen.dedup.shingle import containment, shingle
+from datagen.errors import DataError, UsageError
+from datagen.hashing import merkle_root, unit_interval
+from datagen.jsonl import JsonObject, read_json, read_rows, write_json, write_jsonl
+from datagen.schemas.document import Document
+from datagen.schemas.record import completion_text, prompt_text
+from datagen.schemas.sample import Sample
+from datagen.schemas.stage import Dropped, StageResult
+from datagen.text import units
+
+SHORT_ANSWER = 13
+DOCUMENT_OVERLAP = 0.2
+
+
+def choose_unseen_documents(documents: Sequence[Document], *, ratio: float, salt: str) -> frozenset[str]:
+    """Choose about ``ratio`` of the documents to hold out whole, by stable hash, in each language.
+
+    Documents that share a fifth or more of either's 8-gram shingles are one group and are held out together or not at all. At least one group
+    of documents stays for training. Deterministic in paths, texts and salt.
+    """
+    shingles = [shingle(d.text, 8) for d in documents]
+    clusters = Clusters(len(documents))
+    for i in range(len(documents)):
+        for j in range(i):
+            if max(containment(shingles[i], shingles[j]), containment(shingles[j], shingles[i])) >= DOCUMENT_OVERLAP:
+                clusters.union(i, j)
+    groups: dict[int, list[int]] = {}
+    for i in range(len(documents)):
+        groups.setdefault(clusters.find(i), []).append(i)
+    chosen: set[str] = set()
+    for language in ("zh", "en"):
+        own = [members for first, members in groups.items() if documents[first].language == language]
+        own.sort(key=lambda members: unit_interval(f"{salt}:{documents[members[0]].path}"))
+        wanted = round(ratio * sum(len(members) for members in own))
+        taken = 0
+        for members in own[:-1]:
+            if taken >= wanted:
+                break
+            # A large group may not swallow the training set.
+            if len(members) <= max(2 * (wanted - taken), 1):
+                chosen.update(documents[i].path for i in members)
+                taken += len(members)
+    return frozenset(chosen)
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Frozen evaluation samples, each tagged ``eval_set`` (recall, unseen, vault or gold)."""
+
+    samples: tuple[Sample, ...]
+
+    def __post_init__(self) -> None:
+        questions = LeakIndex([prompt_text(s.record) for s in self.samples])
+        answers = LeakIndex([_long_answer(s) for s in self.samples])
+        evidence = [(s, span.quote) for s in self.samples if s.tags.get("eval_set") == "unseen" for span in s.provenance.evidence]
+        object.__setattr__(self, "_questions", questions)
+        object.__setattr__(self, "_answers", answers)
+        object.__setattr__(self, "_evidence", (LeakIndex([quote for _, quote in evidence]), [s for s, _ in evidence]))
+        held_out = frozenset(s.provenance.document for s in self.samples if s.tags.get("eval_set") == "unseen")
+        object.__setattr__(self, "_held_out", held_out)
+
+    def refuse(self, sample: Sample) -> tuple[str, str] | None:
+        """Return (reason, detail) if a training row leaks into the exam, else None.
+
+        Reasons: ``from_unseen_document``, ``leaks_into_unseen``, ``leaks_into_recall``, ``leaks_into_vault``, ``leaks_into_gold``.
+        """
+        held_out: frozenset[str] = getattr(self, "_held_out")  # noqa: B009
+        if sample.provenance.document and sample.provenance.document in held_out:
+            return "from_unseen_document", sample.provenance.document
+        questions: LeakIndex = getattr(self, "_questions")  # noqa: B009
+        answers: LeakIndex = getattr(self, "_answers")  # noqa: B009
+        for what, index, text in (("question", questions, prompt_text(sample.record)), ("answer", answers, _long_answer(sample))):
+            leak = index.find(text)
+            if leak is not None:
+                hit = self.samples[leak[0]]
+                return f"leaks_into_{hit.tags.get('eval_set', 'eval')}", f"{what}: {leak[1]} of {hit.id[:12]}, {leak[2]:.2f}"
+        index, owners = getattr(self, "_evidence")  # noqa: B009
+        for span in sample.provenance.evidence:
+            leak = index.find(span.quote) if len(units(span.quote)) >= SHORT_ANSWER else None
+            if leak is not None:
+                return "leaks_into_unseen", f"evidence: {leak[1]} of {owners[leak[0]].id[:12]}, {leak[2]:.2f}"
+        return None
+
+    def quarantine(self, samples: Sequence[Sample]) -> StageResult:
+        """Take every training row that leaks into the exam out, with its reason."""
+        kept: list[Sample] = []
+        dropped: list[Dropped] = []
+        for sample in samples:
+            verdict = self.refuse(sample)
+            if verdict:
+                dropped.append(Dropped(sample, *verdict))
+            else:
+                kept.append(sample)
+        return StageResult(kept, dropped, {"exam": len(self.samples)})
+
+    def freeze(self, split_json: Path, exam_jsonl: Path, *, salt: str, ratios: Mapping[str, float]) -> None:
+        """Write the exam's samples, then its ids and Merkle root. The same exam may be frozen again; another may not.
+
+        Raises:
+            UsageError: a different exam is frozen there already.
+        """
+        ids: dict[str, list[str]] = {}
+        for sample in self.samples:
+            ids.setdefault(sample.tags.get("eval_set", "eval"), []).append(sample.id)
+        root = merkle_root(s.id for s in self.samples)
+        if split_json.exists():
+            if read_json(split_json).get("merkle_root") == root:
+                return
+            raise UsageError(f"{split_json}: another exam is frozen there", hint="the exam never changes; use another workspace for another exam")
+        write_jsonl(exam_jsonl, (s.to_json() for s in self.samples))
+        frozen: JsonObject = {"version": 1, "salt": salt, "ratios": dict(ratios), "ids": ids, "merkle_root": root}
+        write_json(split_json, frozen)
+
+    @classmethod
+    def load(cls, split_json: Path, exam_jsonl: Path) -> "Exam":
+        """Read a frozen exam and check it against its Merkle root.
+
+        Raises:
+            DataError: a file is missing, or was changed since the exam was frozen.
+        """
+        frozen: Any = read_json(split_json)
+        if not exam_jsonl.exists():
+            raise DataError(f"{exam_jsonl} is missing, but {split_json} names its questions", hint="restore it from a backup, or start a new workspace")
+        samples = tuple(_read_sample(exam_jsonl, line, row) for line, row in read_rows(exam_jsonl))
+        if merkle_root(s.id for s in samples) != frozen.get("merkle_root"):
+            raise DataError(f"{exam_jsonl}: the exam was changed since it was frozen in {split_json}", hint="restore it, or start a new workspace")
+        return cls(samples)
+
+
+def _read_sample(path: Path, line: int, row: JsonObject) -> Sample:
+    sample = Sample.model_validate(row)
+    # The id is recomputed: an edited text with its old id must not pass.
+    if Sample.of(sample.record).id != sample.id:
+        raise DataError(f"{path}:{line}: the question was changed since the exam was frozen", hint="restore it, or start a new workspace")
+    return sample
+
+
+def _long_answer(sample: Sample) -> str:
+    text = completion_text(sample.record)
+    return text if len(units(text)) >= SHORT_ANSWER else ""
