@@ -1,0 +1,60 @@
+"""The probe: did this change to the data help a small model, by how much, and how sure is that?
+
+    result = run_probe(new_rows, exam, baseline=old_rows, config=ProbeConfig(), runs_dir=..., out_dir=...)
+    result.headline().sentence.en
+
+Importing this package loads neither torch nor numpy; :func:`run_probe` and :func:`rejudge` do.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datagen.probe.config import ProbeConfig
+from datagen.probe.result import Answer, Arm, Curve, Decision, ProbeResult, Sentence, TrainingState, Verdict
+from datagen.schemas.sample import Sample
+
+if TYPE_CHECKING:
+    from datagen.probe.api import OnProgress, ProbeProgress
+
+__all__ = [
+    "Answer",
+    "Arm",
+    "Curve",
+    "Decision",
+    "OnProgress",
+    "ProbeConfig",
+    "ProbeProgress",
+    "ProbeResult",
+    "Sentence",
+    "TrainingState",
+    "Verdict",
+    "rejudge",
+    "run_probe",
+]
+
+
+def run_probe(
+    train: Sequence[Sample],
+    eval_: Sequence[Sample],
+    *,
+    baseline: Sequence[Sample] | None,
+    config: ProbeConfig,
+    runs_dir: Path,
+    out_dir: Path,
+    look: int = 1,
+    on_progress: "OnProgress | None" = None,
+) -> ProbeResult:
+    """Train both arms, score them on the exam, give a verdict; see :func:`datagen.probe.api.run_probe`."""
+    from datagen.probe.api import run_probe as run
+
+    return run(
+        train, eval_, baseline=baseline, config=config, runs_dir=runs_dir, out_dir=out_dir, look=look, on_progress=on_progress
+    )
+
+
+def rejudge(folder: Path) -> ProbeResult:
+    """Recompute a stored probe's verdicts from its losses, without torch; see :func:`datagen.probe.assemble.rejudge`."""
+    from datagen.probe.assemble import rejudge as again
+
+    return again(folder)

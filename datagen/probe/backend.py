@@ -1,0 +1,160 @@
+"""A loaded model ready to be probed: weights, tokenizer, adapter layers, and how it must be called. Imports torch lazily."""
+
+import os
+import random
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from datagen.errors import DatagenError, MissingExtra
+from datagen.probe.config import ProbeConfig
+
+if TYPE_CHECKING:
+    import torch
+
+PACKABLE = frozenset({"llama", "gemma", "gemma2", "gemma3_text", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "olmo2"})
+"""Model types whose body is attention alone and takes a block mask with explicit positions."""
+
+
+@dataclass(slots=True)
+class Backend:
+    """A causal LM with LoRA layers on all its linear layers (embeddings and head excluded).
+
+    Attributes:
+        peft: the PEFT model; its adapter is reset for every run.
+        causal: the model inside it, with the adapter layers in place.
+        packed: batches may be packed (checked against separate rows on loading).
+        fused: the head may be applied alone (checked on loading).
+    """
+
+    peft: Any
+    causal: Any
+    tokenizer: Any
+    device: str
+    dtype: Literal["bfloat16", "float32"]
+    packed: bool
+    fused: bool
+    window: int
+
+
+def require_torch() -> None:
+    """Raise MissingExtra unless torch, transformers and peft are installed; quiet their terminal output."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        import peft  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        import torch  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        import transformers
+    except ImportError as error:
+        raise MissingExtra.of("the probe", "probe") from error
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+def choose_device() -> str:
+    """Return ``cuda`` if there is a usable one, else ``cpu``."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def choose_dtype(wanted: Literal["auto", "bfloat16", "float32"], device: str) -> Literal["bfloat16", "float32"]:
+    """Return bfloat16 where arithmetic in it is native (CUDA, or a CPU with avx512_bf16 or amx), else float32."""
+    if wanted != "auto":
+        return wanted
+    return "bfloat16" if device == "cuda" or _cpu_has_bfloat16() else "float32"
+
+
+def load_backend(folder: Path, config: ProbeConfig) -> Backend:
+    """Load a model folder and put adapter layers into it.
+
+    Raises:
+        MissingExtra: torch, transformers or peft are not installed.
+        DatagenError: the folder cannot be loaded as a causal language model.
+    """
+    require_torch()
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    device = choose_device()
+    dtype = choose_dtype(config.dtype, device)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=getattr(torch, dtype))
+    except (OSError, ValueError, KeyError) as error:
+        raise DatagenError(f"{folder}: cannot be loaded as a causal language model: {error}") from error
+    model.to(device)
+    model.config.use_cache = False
+    window = _window(model.config)
+    from datagen.probe.forward import head_is_plain, packing_agrees
+
+    fused = head_is_plain(model)
+    packed = model.config.model_type in PACKABLE and packing_agrees(model, fused=fused)
+    peft = _with_adapter(model, config)
+    return Backend(peft, peft.get_base_model(), tokenizer, device, dtype, packed, fused, window)
+
+
+def reset_adapter(backend: Backend, seed: int) -> "list[torch.nn.Parameter]":
+    """Initialise the adapter for a run and return its parameters in a fixed order.
+
+    A is Kaiming-uniform from a generator seeded with ``seed``, B is zero, so the adapted model starts as the base model.
+    Source: huggingface/peft: src/peft/tuners/lora/layer.py reset_lora_parameters.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(random.Random(f"adapter:{seed}").getrandbits(62))
+    named = sorted((n, p) for n, p in backend.peft.named_parameters() if p.requires_grad)
+    with torch.no_grad():
+        for name, parameter in named:
+            if "lora_A" in name:
+                bound = 1.0 / parameter.shape[1] ** 0.5
+                values = torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator)
+                parameter.copy_(values)
+            else:
+                parameter.zero_()
+            parameter.grad = None
+    return [p for _, p in named]
+
+
+@contextmanager
+def one_math() -> Iterator[None]:
+    """Run torch deterministically, on the process's cores."""
+    import torch
+
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def _with_adapter(model: Any, config: ProbeConfig) -> Any:
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    lora = LoraConfig(
+        r=config.rank, lora_alpha=config.alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"  # type: ignore[arg-type]
+    )
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # peft reads a transformers attribute that newer transformers deprecate; nothing a user could act on.
+        warnings.simplefilter("ignore", FutureWarning)
+        peft = get_peft_model(model, lora)
+    peft.train()
+    return peft
+
+
+def _window(config: Any) -> int:
+    sliding = "sliding_attention" in (getattr(config, "layer_types", None) or []) or getattr(config, "use_sliding_window", False)
+    return int(config.sliding_window) if sliding and config.sliding_window else 1 << 30
+
+
+def _cpu_has_bfloat16() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("flags", 1)[1].split("\n", 1)[0]
+    except (OSError, IndexError):
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -1,0 +1,36 @@
+"""What a training curve says: overfitting, converged or underfitting."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from datagen.probe.result import Curve, TrainingState
+from datagen.probe.sentences import state_sentence
+
+_STILL = 0.02
+"""Relative fall of the eval loss over the last stretch below which a run counts as converged."""
+
+
+def training_state(curves: Sequence[Curve], *, arm: Literal["baseline", "new"], primary: str) -> TrainingState | None:
+    """Judge an arm on the mean eval loss of its seeds on the primary set; None with fewer than two evaluations.
+
+    Overfitting: train loss fell after the best evaluation while eval loss rose by more than 2 %. Underfitting: the last
+    stretch still lowered eval loss by more than 2 %. Else converged.
+    """
+    own = [c for c in curves if c.arm == arm]
+    steps = [p.step for p in own[0].points] if own else []
+    if len(steps) < 2:
+        return None
+    means = [_mean([c.points[i].eval_loss[primary] for c in own if primary in c.points[i].eval_loss]) for i in range(len(steps))]
+    train = [_mean([c.points[i].train_loss for c in own]) for i in range(len(steps))]
+    best = min(range(len(means)), key=means.__getitem__)
+    if means[-1] > means[best] * (1 + _STILL) and train[-1] < train[best]:
+        state: Literal["overfitting", "converged", "underfitting"] = "overfitting"
+    elif means[-1] < means[-2] * (1 - _STILL):
+        state = "underfitting"
+    else:
+        state = "converged"
+    return TrainingState(arm=arm, state=state, best_step=steps[best], sentence=state_sentence(state, steps[best], steps[-1]))
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else float("nan")

@@ -1,0 +1,200 @@
+"""From stored losses to the four verdicts, pure numpy.
+
+BETTER: the interval lies below 0. WORSE: above 0. EQUIVALENT: the 90 % interval lies inside +-delta. INCONCLUSIVE: none of these, with
+what would settle it. A significant difference inside +-delta is still BETTER or WORSE: it is real, only small, and its size is shown.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from math import ceil
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from datagen.probe import statistics as st
+from datagen.probe.losses import LossRow
+from datagen.probe.result import Decision, Sentence, Verdict
+from datagen.probe.sentences import verdict_sentence
+
+Metric = Literal["nll", "fact_nll"]
+SETTLE_MAX = 50
+"""More seeds, or more than this many times the documents, than this are no advice anyone would follow."""
+
+
+class Rules(NamedTuple):
+    """What a verdict needs besides losses: smallest effect of interest (nats per token), campaign alpha, look number."""
+
+    delta: float
+    alpha_level: float
+    look: int
+
+
+class Settle(NamedTuple):
+    """What would settle an inconclusive comparison; None where that alone would not."""
+
+    seeds: int | None
+    documents: int | None
+
+
+def compare(
+    rows: Sequence[LossRow], *, baseline: str, new: str, eval_set: str, rules: Rules, language: str = "", metric: Metric = "nll"
+) -> Verdict | None:
+    """Compare two arms on one eval set; None if the set has no questions (or no such tokens).
+
+    Seeds are paired by number; the untrained model (arm ``base``) has none and is paired with every seed.
+    """
+    chosen = [
+        r for r in rows if r.final and r.eval_set == eval_set and (not language or r.language == language) and _tokens(r, metric) > 0
+    ]
+    old, fresh = _by_seed(chosen, baseline, metric), _by_seed(chosen, new, metric)
+    seeds = sorted(fresh) if baseline == "base" else sorted(set(old) & set(fresh))
+    if not seeds or not old:
+        return None
+    first = fresh[seeds[0]]
+    ids = sorted(first)
+    if not ids:
+        return None
+    meta = {r.example_id: r for r in chosen}
+    tokens = np.array([_tokens(meta[i], metric) for i in ids], dtype=np.int64)
+    after = np.array([[fresh[s][i] for i in ids] for s in seeds])
+    before = np.array([[old[-1 if baseline == "base" else s][i] for i in ids] for s in seeds])
+    data = st.pair(before, after, tokens, [meta[i].document for i in ids])
+    return _judge(
+        data,
+        rules,
+        eval_set=eval_set,
+        slice_=f"language={language}" if language else "",
+        metric=metric,
+        compared=f"{new} - {baseline}",
+        baseline_loss=float(before.sum() / tokens.sum() / len(seeds)),
+        new_loss=float(after.sum() / tokens.sum() / len(seeds)),
+    )
+
+
+def decide(value: st.Estimate, *, delta: float, alpha: float) -> Decision:
+    """Apply the four rules; fewer than 2 seeds or 2 documents are always INCONCLUSIVE."""
+    if value.seeds < 2 or value.documents < 2:
+        return "INCONCLUSIVE"
+    half = value.half_width(alpha)
+    if value.delta + half < 0:
+        return "BETTER"
+    if value.delta - half > 0:
+        return "WORSE"
+    return "EQUIVALENT" if abs(value.delta) + value.half_width(0.1) < delta else "INCONCLUSIVE"
+
+
+def settle(value: st.Estimate, *, delta: float, alpha: float) -> Settle:
+    """Say how many seeds, or documents, would settle it if Delta stays what it is.
+
+    An effect of at least ``delta`` should become significant; a smaller one should be shown to be equivalent.
+    """
+    if value.seeds < 2 or value.documents < 2:
+        return Settle(max(value.seeds, 3), max(value.documents, 5))
+    room = abs(value.delta) if abs(value.delta) >= delta else delta - abs(value.delta)
+    level = alpha if abs(value.delta) >= delta else 0.1
+    wanted = (room / st.t_quantile(1 - level / 2, max(value.nu, 4.0))) ** 2
+    seeds = documents = None
+    if wanted > value.document_variance:
+        seeds = max(value.seeds + 1, ceil(value.seed_variance / (wanted - value.document_variance)))
+    rest = wanted - value.seed_variance / value.seeds
+    if rest > 0:
+        documents = max(value.documents + 1, ceil(value.documents * value.document_variance / rest))
+    return Settle(
+        seeds if seeds is not None and seeds <= SETTLE_MAX else None,
+        documents if documents is not None and documents <= SETTLE_MAX * value.documents else None,
+    )
+
+
+def slices(rows: Sequence[LossRow], *, baseline: str, new: str, rules: Rules) -> list[Verdict]:
+    """Compare on every language of every eval set that has more than one; Holm decides over all slices together."""
+    found: list[Verdict] = []
+    for eval_set in sorted({r.eval_set for r in rows}):
+        languages = sorted({r.language for r in rows if r.eval_set == eval_set})
+        if len(languages) > 1:
+            verdicts = [compare(rows, baseline=baseline, new=new, eval_set=eval_set, rules=rules, language=x) for x in languages]
+            found += [v for v in verdicts if v is not None]
+    adjusted = st.holm([v.p for v in found])
+    return [_holm(v, p) for v, p in zip(found, adjusted, strict=True)]
+
+
+def _holm(verdict: Verdict, p: float) -> Verdict:
+    """A slice's own interval stays; its verdict must also survive Holm."""
+    if verdict.verdict in ("BETTER", "WORSE") and p >= verdict.alpha:
+        update: dict[str, object] = {"p": p, "verdict": "INCONCLUSIVE"}
+        sentence = Sentence(zh="多个切片同时比较（Holm 校正）后，差异不再显著。", en="Not significant after Holm's correction over all slices.")
+        return verdict.model_copy(update={**update, "sentence": sentence})
+    return verdict.model_copy(update={"p": p})
+
+
+def _judge(
+    data: st.Paired,
+    rules: Rules,
+    *,
+    eval_set: str,
+    slice_: str,
+    metric: Metric,
+    compared: str,
+    baseline_loss: float,
+    new_loss: float,
+) -> Verdict:
+    alpha = st.spent_alpha(rules.alpha_level, rules.look)
+    value = st.estimate(data)
+    half = value.half_width(alpha)
+    decision = decide(value, delta=rules.delta, alpha=alpha)
+    advice = settle(value, delta=rules.delta, alpha=alpha) if decision == "INCONCLUSIVE" else None
+    return Verdict(
+        eval_set=eval_set,
+        slice=slice_,
+        metric=metric,
+        compared=compared,
+        delta=value.delta,
+        low=value.delta - half,
+        high=value.delta + half,
+        verdict=decision,
+        baseline_loss=baseline_loss,
+        new_loss=new_loss,
+        seeds=value.seeds,
+        documents=value.documents,
+        items=data.items,
+        tokens=data.tokens,
+        look=rules.look,
+        alpha=alpha,
+        mde=value.detectable(alpha),
+        p=st.two_sided_p(value),
+        sentence=verdict_sentence(decision, value, half=half, delta=rules.delta, baseline=baseline_loss, new=new_loss, settle=advice),
+        warnings=tuple(_cross_check(data, value, alpha=alpha, half=half)),
+    )
+
+
+def _cross_check(data: st.Paired, value: st.Estimate, *, alpha: float, half: float) -> list[str]:
+    """Compare the interval with a two-way bootstrap and a sign-flip permutation test; say where they disagree."""
+    warnings: list[str] = []
+    if value.seeds < 2:
+        warnings.append("one seed says nothing about the noise between runs: no verdict is given")
+    if value.documents < 2:
+        warnings.append("all questions are about one document: no verdict is given")
+    if value.seeds < 2 or value.documents < 2 or value.variance == 0:
+        return warnings
+    significant = abs(value.delta) > half
+    low, high = st.bootstrap_interval(data, alpha)
+    if significant and low <= 0 <= high:
+        warnings.append(f"the bootstrap interval [{low:+.4f}, {high:+.4f}] contains 0, the t interval does not")
+    p = st.permutation_p(data)
+    if significant and p > alpha:
+        reason = f"; {value.documents} documents cannot give less than {2 / 2**value.documents:.3f}" if value.documents <= 12 else ""
+        warnings.append(f"the sign-flip permutation test gives p = {p:.3f}, above {alpha:.3f}{reason}")
+    if value.documents < 5:
+        warnings.append(f"only {value.documents} documents: the interval is wide and rests on few clusters")
+    return warnings
+
+
+def _by_seed(rows: Sequence[LossRow], arm: str, metric: Metric) -> dict[int, dict[str, float]]:
+    found: dict[int, dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        if row.arm == arm:
+            found[row.seed][row.example_id] = row.nll if metric == "nll" else row.fact_nll
+    return dict(found)
+
+
+def _tokens(row: LossRow, metric: Metric) -> int:
+    return row.n_tokens if metric == "nll" else row.fact_tokens
