@@ -144,7 +144,7 @@ def read_dataset(path: Path, format: str | None = None) -> Dataset:
         raise UsageError(f"unknown format '{format}'", hint=suggest(format, get_args(RowFormat)))
     values = [row.value for row in rows]
     try:
-        detection = _named(cast("RowFormat", format), values) if format else detect_format(values)
+        detection = named_format(cast("RowFormat", format), values) if format else detect_format(values)
     except DataError as error:
         raise DataError(f"{path}: {error.message}", hint=error.hint) from error
     samples = [_read(path, row, detection) for row in rows]
@@ -153,7 +153,8 @@ def read_dataset(path: Path, format: str | None = None) -> Dataset:
     return Dataset(samples, detection, tuple(key for key in seen if key not in known))
 
 
-def _named(name: RowFormat, rows: list[JsonObject]) -> Detection:
+def named_format(name: RowFormat, rows: Sequence[JsonObject]) -> Detection:
+    """Return the detection for a format that the user named; column and tag names are still taken from the rows where they fit."""
     try:
         found = detect_format(rows)
     except DataError:

@@ -78,9 +78,7 @@ def write_kto_alpaca(record: FeedbackRecord) -> JsonObject:
         DataError: the conversation has tool turns.
     """
     row = write_alpaca(
-        ConversationRecord(
-            messages=(*record.prompt, record.completion), persona=record.persona, tools=record.tools, media=record.media
-        )
+        ConversationRecord(messages=(*record.prompt, record.completion), persona=record.persona, tools=record.tools, media=record.media)
     )
     head = {key: row.pop(key) for key in ("instruction", "input", "output")}
     return head | {"kto_tag": record.label} | row

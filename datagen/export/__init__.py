@@ -1,0 +1,1 @@
+"""Writing datasets: row files and LLaMA-Factory data directories."""

@@ -1,0 +1,151 @@
+"""``validate``: what LLaMA-Factory 0.9.5 would do with every row of a dataset, before it is trained on.
+
+Every row is kept, dropped, or stops the run; every fate but plain "kept" has a finding with a stable code, a severity, the place, and the
+fix. Severities: ``crash`` the whole run stops; ``drop`` LLaMA-Factory leaves the row out; ``bad`` it is trained on, to your harm;
+``note`` worth knowing. ``errors`` are crash and drop.
+
+Not predicted: truncation and anything else that depends on a tokenizer; packing; formatting ``openai``.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from datagen.export.llamafactory.align import Aligned, Crash, Defect, converter_of
+from datagen.export.llamafactory.entry import Entry
+from datagen.export.llamafactory.quality import quality_findings
+from datagen.export.llamafactory.stages import Stage, judge
+from datagen.export.llamafactory.table import Table
+from datagen.jsonl import JsonObject
+
+Severity = Literal["crash", "drop", "bad", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found. ``row`` is 0-based, ``line`` 1-based (for a JSON array: the row's position); None for the file as a whole."""
+
+    dataset: str
+    row: int | None
+    code: str
+    severity: Severity
+    message: str
+    fix: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Fates of one or more datasets; ``rows == kept + dropped + would_crash``. If a file cannot be loaded, all its rows are crashes."""
+
+    rows: int = 0
+    kept: int = 0
+    dropped: int = 0
+    would_crash: int = 0
+    findings: tuple[Finding, ...] = ()
+    datasets: tuple[str, ...] = field(default=())
+
+    @property
+    def errors(self) -> list[Finding]:
+        """The findings of severity ``crash`` and ``drop``."""
+        return [f for f in self.findings if f.severity in ("crash", "drop")]
+
+    def __add__(self, other: "Report") -> "Report":
+        return Report(
+            self.rows + other.rows,
+            self.kept + other.kept,
+            self.dropped + other.dropped,
+            self.would_crash + other.would_crash,
+            self.findings + other.findings,
+            self.datasets + other.datasets,
+        )
+
+    def to_json(self) -> JsonObject:
+        """Return the object ``datagen validate --json`` prints."""
+        return {
+            "rows": self.rows,
+            "kept": self.kept,
+            "dropped": self.dropped,
+            "would_crash": self.would_crash,
+            "errors": len(self.errors),
+            "datasets": list(self.datasets),
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
+
+def check_table(table: Table, entry: Entry, stage: Stage) -> Report:
+    """Predict the fate of every row of a loaded file under an entry and a stage."""
+    gate = _entry_findings(entry, stage)
+    blocked = [f for f in gate if f.severity == "crash"]
+    n = table.n_rows
+    if table.problem:
+        p = table.problem
+        finding = Finding(entry.name, p.row, p.code, "crash", p.message, p.fix, p.line)
+        return Report(n, 0, 0, n, (*gate, finding), (entry.name,))
+    converter = converter_of(entry)
+    if blocked or converter is None:
+        return Report(n, 0, 0, n, tuple(gate), (entry.name,))
+    aligned: list[Aligned | Crash] = []
+    for row in table.rows:
+        try:
+            aligned.append(converter(row, entry))
+        except Crash as crash:
+            aligned.append(crash)
+    fates = judge(aligned, stage)
+    findings = [*gate, *_fate_findings(entry.name, fates, table.lines)]
+    findings += [
+        Finding(entry.name, i, code, severity, message, fix, table.lines[i])
+        for i, code, severity, message, fix in quality_findings(aligned, fates, stage)
+    ]
+    counts = Counter("kept" if fate is None else "crash" if isinstance(fate, Crash) else "drop" for fate in fates)
+    if counts["drop"] == len(fates):
+        message = "all rows are dropped: 'Cannot find valid samples, check `data/README.md` for the data format.'"
+        findings.append(Finding(entry.name, None, "no_valid_rows", "crash", message, "see the findings of the rows"))
+    return Report(n, counts["kept"], counts["drop"], counts["crash"], tuple(findings), (entry.name,))
+
+
+def default_stage(entry: Entry) -> Stage:
+    """Return the stage an entry is made for: dpo if ranked, kto if it has a label, pt if it only has a prompt, else sft."""
+    if entry.ranked:
+        return "dpo"
+    if entry.column("kto_tag"):
+        return "kto"
+    return "pt" if set(entry.columns) == {"prompt"} and entry.formatting == "alpaca" else "sft"
+
+
+def _entry_findings(entry: Entry, stage: Stage) -> list[Finding]:
+    found: list[Finding] = []
+
+    def add(code: str, severity: Severity, message: str, fix: str) -> None:
+        found.append(Finding(entry.name, None, code, severity, message, fix))
+
+    if converter_of(entry) is None:
+        known = entry.formatting == "openai"
+        message = "formatting 'openai' changes system prompts and is not checked" if known else f"no converter named {entry.formatting!r}"
+        add("formatting", "crash", message, "use formatting 'sharegpt' with all seven tags, or 'alpaca'")
+    if not isinstance(entry.ranking, bool):
+        add(
+            "ranking_not_bool",
+            "bad",
+            f"ranking is {entry.ranking!r}; it passes every stage and hides the set from lists",
+            "write true or false",
+        )
+    pairwise = stage in ("dpo", "rm")
+    if (pairwise and entry.ranking is False) or (not pairwise and entry.ranking is True):
+        message = (
+            f"'The dataset is not applicable in the current training stage.': ranking is {str(entry.ranking).lower()}, stage is {stage}"
+        )
+        add("wrong_stage", "crash", message, "choose the stage the set is made for, or set ranking to match")
+    for key in entry.unknown_keys:
+        hint = "write 'formatting'" if key in ("format", "formating") else "remove it or correct its name"
+        add("unknown_key", "note", f"LLaMA-Factory ignores the key '{key}'", hint)
+    return found
+
+
+def _fate_findings(dataset: str, fates: Sequence[Defect | Crash | None], lines: Sequence[int]) -> list[Finding]:
+    return [
+        Finding(dataset, i, fate.code, "crash" if isinstance(fate, Crash) else "drop", fate.message, fate.fix, lines[i])
+        for i, fate in enumerate(fates)
+        if fate is not None
+    ]
