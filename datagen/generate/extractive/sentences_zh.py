@@ -73,7 +73,16 @@ def find_in_chinese(sentence: str, span: Span) -> Iterator[Fact]:
         verb = definition.group("v")
         short = _first_clause(definition.group("d").strip()) if verb != "是" else f"是{definition.group('d').strip()}"
         form = "alias" if verb in ("又称", "也称", "简称") else "definition"
-        yield Fact("definition", span, (span,), full, _stop(short), {"subject": subject}, form, "" if form == "alias" else subject)
+        yield Fact(
+            "definition",
+            span,
+            (span,),
+            full,
+            _stop(short),
+            {"subject": subject, "told": re.sub(r"^是", "", short)},
+            form,
+            "" if form == "alias" else subject,
+        )
     yield from _numbers(body, full, span)
     modal = _MODAL.match(body)
     if modal and not _NOT_SUBJECT.search(modal.group("s")) and not _LOOSE_START.match(modal.group("s")) and _may_be_asked(modal):

@@ -22,12 +22,14 @@ def find_statement(sentence: str, span: Span, language: Language) -> Iterator[Fa
     """Yield at most one fact: the sentence as a statement about its subject."""
     full = plain(sentence)
     if language == "zh":
+        if not re.search(r"[。！；]$", full) or "http" in full:
+            return
         clauses = re.split(r"[，；]", full.rstrip("。；;！!. "))
         first, last = clauses[0].strip(), clauses[-1].strip()
         said = [len(_HAN.findall(clause)) for clause in (first, last)]
         if len(clauses) >= 2 and min(said) >= 6 and max(said) <= 30 and len(full) <= 120 and not is_dependent(first):
             rest = full[full.index(first) + len(first) + 1 :].strip()
-            slots = {"cue": last, "subject": first}
+            slots = {"cue": re.sub(r"^(?:并且|而且|但是|同时|或者|以及|并|且|但|或|而|也)", "", last), "subject": first}
             yield Fact("statement", span, (span,), full, rest, slots)
         return
     parts = split_clause(full.rstrip(".!; "))
