@@ -119,7 +119,7 @@ def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: St
         parent=plan.parent.number if plan.parent else None,
         fingerprint=plan.key,
         fingerprints={"documents": sources.key, "strategies": written, "generate": generate_key, "clean": clean_key, "split": split_key,
-                      "recipe": fingerprint(recipe.model_dump(mode="json")), "probe": str(probe.get("config_hash", ""))},
+                      "recipe": fingerprint(recipe.model_dump(mode="json")), "probe": str(probe["config_hash"])},
         created=created,
         seconds=round(time.monotonic() - begun, 1),
         funnel=tuple(funnel),
@@ -127,8 +127,8 @@ def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: St
         exam={k: sum(s.tags.get("eval_set") == k for s in exam.samples) for k in ("recall", "unseen", "vault", "gold")},
         exam_root=root,
         datasets=datasets,
-        verdicts=tuple(probe["verdicts"]),
-        primary=str(probe.get("primary", "recall")),
+        verdicts=tuple(v for v in probe["verdicts"] if v["metric"] == "nll"),
+        primary=str(probe["primary"]),
         train_command=command,
         versions=_versions(),
     )  # fmt: skip
@@ -180,9 +180,9 @@ def _register(
     spec = recipe.register_as
     data_dir = workspace.root / spec.data_dir
     examined = [s for s in exam.samples if s.tags.get("eval_set") in ("recall", "unseen")]
-    done = register(data_dir, name, train, examined, format=spec.format, replace=True)
+    done = register(data_dir, name, train, examined, format=spec.format, replace="own")
     config = folder / "train.yaml"
-    text = train_yaml(name, data_dir=data_dir, model=spec.model, template=spec.template, output_dir=workspace.root / "saves" / name)
+    text = train_yaml(name, data_dir=data_dir, model=spec.model, template=spec.template, output_dir=str(workspace.root / "saves" / name), has_eval=bool(examined), train_rows=len(train))
     write_bytes(config, text.encode())
     write_rows(train, folder / f"train.{spec.format}.json", format=spec.format)
     registered = {
@@ -209,7 +209,7 @@ def _probe(
         runs_dir=workspace.probe_runs,
         out_dir=folder / "probe",
         look=plan.look,
-        on_progress=lambda p: listener.advance(p.done, p.total, p.note),
+        on_progress=lambda p: listener.advance(p.done, p.total, f"{p.note}{f' · about {p.eta_s:.0f} s left' if p.eta_s else ''}"),
     )
     return result.model_dump(mode="json")
 

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from datagen.clients import open_client
 from datagen.dedup.incremental import NearIndex
 from datagen.errors import DataError, StageFailed
 from datagen.generate.extractive import Extractive
 from datagen.generate.runner import Progress, Refuse, generate
-from datagen.generate.strategies.qa import QA
 from datagen.generate.strategy import Purpose, Strategy
 from datagen.jsonl import read_rows
 from datagen.pipeline.progress import Listener
@@ -32,6 +30,10 @@ def open_strategies(spec: GenerateSpec, workspace: Workspace) -> list[tuple[Stra
             case ExtractiveSpec():
                 opened.append((Extractive(), item.weight))
             case QASpec():
+                # The OpenAI SDK loads only for recipes that use it.
+                from datagen.clients import open_client
+                from datagen.generate.strategies.qa import QA
+
                 client = open_client(item.model, workspace.responses, concurrency=spec.concurrency)
                 opened.append((QA(client, model=item.model, items=item.items_per_request, temperature=item.temperature), item.weight))
     return opened

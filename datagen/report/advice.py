@@ -33,7 +33,6 @@ def advise(manifest: Manifest, parent: Manifest | None, language: Language) -> s
                 "cover other topics, or stop here and train in full."
             )
         case _:
-            settle = str(verdict.get("settle") or "")
             if zh:
-                return f"还看不出 {rows} 行与{against}的差别：先增加种子或考题再下结论。{settle}"
-            return f"No detectable difference yet between these {rows} rows and {against}: add seeds or exam questions before concluding. {settle}".strip()
+                return f"还看不出 {rows} 行与{against}的差别：按结论行所说增加种子、考题或文档后再下结论。"
+            return f"No detectable difference yet between these {rows} rows and {against}: do what its line says would settle it before concluding."

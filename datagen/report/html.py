@@ -49,14 +49,14 @@ def _pictures(data: ReportData, words: dict[str, str]) -> dict[str, Markup]:
 
 
 def _curve_points(probe: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """One point per step, seed and series of the new arm; ``train`` is the training loss, the others are exam parts."""
     points: list[dict[str, Any]] = []
-    for point in (probe or {}).get("learning_curves", []):
-        series = [("train", point.get("train_loss"))] + [(name, loss) for name, loss in (point.get("eval_loss") or {}).items()]
-        points.extend(
-            {"step": point["step"], "loss": loss, "series": f"{point['arm']} {name}", "seed": str(point["seed"])}
-            for name, loss in series
-            if loss is not None
-        )
+    for curve in (probe or {}).get("curves", []):
+        if curve["arm"] != "new":
+            continue
+        for point in curve["points"]:
+            series = {"train": point["train_loss"], **point["eval_loss"]}
+            points.extend({"step": point["step"], "loss": loss, "series": name, "seed": str(curve["seed"])} for name, loss in series.items())
     return points
 
 
@@ -65,11 +65,11 @@ def _losses_by_size(data: ReportData) -> list[tuple[int, float]]:
     losses: list[tuple[int, float]] = []
     for manifest in data.ledger:
         verdict = manifest.verdict()
-        if verdict is None or verdict.get("loss_new") is None:
+        if verdict is None:
             continue
-        if manifest.parent is None and verdict.get("loss_baseline") is not None:
-            losses.append((0, float(verdict["loss_baseline"])))
-        losses.append((manifest.datasets["train"].rows, float(verdict["loss_new"])))
+        if manifest.parent is None:
+            losses.append((0, float(verdict["baseline_loss"])))
+        losses.append((manifest.datasets["train"].rows, float(verdict["new_loss"])))
     return sorted(losses)
 
 

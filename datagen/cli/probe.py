@@ -1,0 +1,124 @@
+"""``datagen probe``: is this data better than that, on a small model, with an error bar."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from datagen.cli.console import JsonOption, emit, progress, say, workspace_of
+
+if TYPE_CHECKING:
+    from datagen.probe import ProbeConfig, ProbeProgress, ProbeResult
+    from datagen.schemas.sample import Sample
+
+
+def probe(
+    ctx: typer.Context,
+    train: Annotated[Path, typer.Option("--train", help="The new data: any row format, or datagen samples.")],
+    eval_file: Annotated[Path, typer.Option("--eval", help="Eval questions; rows tagged recall or unseen, untagged rows count as recall.")],
+    baseline: Annotated[Path | None, typer.Option("--baseline", help="The data to compare with (default: the untrained model).")] = None,
+    gold: Annotated[Path | None, typer.Option("--gold", help="Eval questions written by people, reported beside the others.")] = None,
+    model: Annotated[str, typer.Option("--model", help="gemma3-270m, smollm2-135m, tiny, or a model folder.")] = "gemma3-270m",
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=64, help="Paired runs per arm; a verdict needs at least 2.")] = 3,
+    epochs: Annotated[float, typer.Option("--epochs", help="Passes over each arm's rows.")] = 3.0,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Peak rate; decays linearly to zero.")] = 3e-4,
+    rank: Annotated[int, typer.Option("--rank", help="LoRA rank; alpha is twice the rank.")] = 16,
+    delta: Annotated[float, typer.Option("--delta", help="Smallest difference of interest, nats per completion token.")] = 0.01,
+    goal: Annotated[str, typer.Option("--goal", help="knowledge: judged on recall questions; style: on unseen ones.")] = "knowledge",
+    answers: Annotated[int, typer.Option("--answers", help="Eval questions answered before and after, to read.")] = 6,
+    look: Annotated[int, typer.Option("--look", min=1, help="How many verdicts this exam has given, this one included.")] = 1,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Result folder (default: .datagen/probes/<hash>).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a quick paired LoRA probe and give a verdict."""
+    from datagen.hashing import fingerprint
+    from datagen.probe import run_probe
+
+    config = _config(
+        {
+            "model": model,
+            "seeds": seeds,
+            "epochs": epochs,
+            "learning_rate": learning_rate,
+            "rank": rank,
+            "alpha": 2.0 * rank,
+            "delta": delta,
+            "goal": goal,
+            "answers": answers,
+        }
+    )
+    new, exam = _read(train), _read(eval_file)
+    old = _read(baseline) if baseline else None
+    if gold:
+        exam += [s.tagged(eval_set="gold") for s in _read(gold)]
+    workspace = workspace_of(ctx)
+    key = fingerprint([config.model_dump(mode="json"), *([s.id for s in part] for part in (new, exam, old or []))])[:12]
+    folder = out or workspace.state / "probes" / key
+    with progress() as display:
+        task = display.add_task("probe", total=None, note="")
+
+        def show(state: "ProbeProgress") -> None:
+            display.update(task, completed=state.done, total=state.total, note=state.note)
+
+        result = run_probe(
+            new, exam, baseline=old, config=config, runs_dir=workspace.probe_runs, out_dir=folder, look=look, on_progress=show
+        )
+    for warning in result.warnings:
+        say(f"warning: {warning}")
+    emit({**result.model_dump(mode="json"), "out": str(folder)}, as_json=as_json, human=describe(result, folder))
+
+
+def describe(result: "ProbeResult", folder: Path) -> str:
+    """Format a result for the terminal."""
+    lines = [f"{result.verdict}  ({result.model}, {result.model_licence}; config {result.config_hash}, look {result.look})"]
+    lines += [f"  {result.sentence.en}", f"  {result.sentence.zh}", ""]
+    lines.append(f"  {'eval set':<10}{'tokens':<8}{'verdict':<14}{'difference':>11}  {'interval':<20}{'MDE':>7}  seeds/docs/items/tokens")
+    for v in result.verdicts:
+        kind = "all" if v.metric == "nll" else "facts"
+        lines.append(
+            f"  {v.eval_set:<10}{kind:<8}{v.verdict:<14}{v.delta:>+11.4f}  [{v.low:+.4f}, {v.high:+.4f}]  {v.mde:>7.4f}"
+            f"  {v.seeds}/{v.documents}/{v.items}/{v.tokens}"
+        )
+    for v in result.slices:
+        lines.append(f"  {v.eval_set} {v.slice}: {v.verdict} {v.delta:+.4f} [{v.low:+.4f}, {v.high:+.4f}]")
+    for name, gain in result.gain_over_base.items():
+        lines.append(f"  {name} over the untrained model: {gain.delta:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]")
+    lines += [f"  {s.arm}: {s.sentence.en}" for s in result.training]
+    lines.append(f"  {result.seconds:.0f} s; losses and details in {folder}")
+    return "\n".join(lines)
+
+
+def _read(path: Path) -> "list[Sample]":
+    """Read samples: datagen's own JSONL with their tags and provenance, or any row format."""
+    from datagen.jsonl import read_rows
+    from datagen.schemas.sample import Sample
+
+    first = next(iter(read_rows(path)), None)
+    if first is not None and "record" in first.value and "id" in first.value:
+        from pydantic import ValidationError
+
+        from datagen.errors import DataError
+
+        samples: list[Sample] = []
+        for row in read_rows(path):
+            try:
+                samples.append(Sample.model_validate(row.value))
+            except ValidationError as error:
+                raise DataError(f"{path}:{row.line}: not a datagen sample: {error.errors()[0]['msg']}") from error
+        return samples
+    from datagen.schemas.detect import read_samples
+
+    return list(read_samples(path))
+
+
+def _config(values: dict[str, object]) -> "ProbeConfig":
+    from pydantic import ValidationError
+
+    from datagen.errors import UsageError
+    from datagen.probe import ProbeConfig
+
+    try:
+        return ProbeConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}, got {first['input']!r}") from error

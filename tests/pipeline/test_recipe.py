@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from datagen.errors import UsageError
+from datagen.pipeline.recipe import load_recipe
+
+GOOD = """
+name: mine
+version: 1
+description: 酒店
+source: a test
+sizes: [10, 20]
+generate:
+  strategies:
+    - kind: extractive
+register: {name: hotel}
+"""
+
+
+def test_every_built_in_recipe_is_valid(repo: Path) -> None:
+    recipes = sorted((repo / "pipelines").glob("*.yaml"))
+    assert recipes
+    for path in recipes:
+        recipe = load_recipe(str(path))
+        assert recipe.name == path.stem
+        assert recipe.source
+
+
+def test_settings_replace_values_by_path(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(GOOD, encoding="utf-8")
+    recipe = load_recipe(str(path), settings=["sizes=[5]", "generate.strategies.0.weight=2", "probe.seeds=1", "exam.size=7"])
+    assert (recipe.sizes, recipe.generate.strategies[0].weight, recipe.probe.seeds, recipe.exam.size) == ((5,), 2.0, 1, 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD.replace("sizes: [10, 20]", "sizes: [20, 10]"), "sizes must be positive and growing"),
+        (GOOD + "exma: {size: 3}\n", "unknown key 'exma' .did you mean 'exam'"),
+        (GOOD.replace("register: {name: hotel}", "register: {name: hotel, formt: alpaca}"), "unknown key 'register.formt' .did you mean 'format'"),
+        (GOOD.replace("kind: extractive", "kind: magic"), "generate.strategies.0"),
+        (GOOD + "  - : [\n", "r.yaml:.*not valid YAML"),
+        ("- a\n- b\n", "a recipe is a YAML mapping, got list"),
+        ("!!python/object/apply:os.system ['true']", "not valid YAML"),
+        (GOOD.replace("name: hotel", "name: '../x'"), "register.name"),
+    ],
+    ids=["sizes", "unknown", "nested-unknown", "kind", "broken", "list", "python-object", "path-in-name"],
+)
+def test_a_wrong_recipe_is_one_clear_usage_error(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=message):
+        load_recipe(str(path))
+
+
+@pytest.mark.parametrize("setting", ["sizes", "=3", "name.x=1", "generate.strategies.7.weight=1"])
+def test_a_wrong_setting_is_a_usage_error(tmp_path: Path, setting: str) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(GOOD, encoding="utf-8")
+    with pytest.raises(UsageError, match="--set"):
+        load_recipe(str(path), settings=[setting])
