@@ -6,6 +6,7 @@ is text of the document (Markdown marks removed, cells and rows joined by punctu
 exact offsets. Attempt ``k`` asks each fact in its ``k``-th phrasing, so growing goes from new facts to paraphrases.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ from datagen.text import Span, detect_language, split_sentences, units
 
 # Raised whenever the rules change what is found, so that a rerun does not reuse older rows.
 RULES_VERSION = 1
+
+_BEFORE_SENTENCE = re.compile(r"\s*(?:\**(?:答|A|Answer)\**\s*[：:]\**\s*)?")
 
 __all__ = ["Extractive", "find_facts"]
 
@@ -121,7 +124,8 @@ def _joined_sentences(text: str, passage: Span) -> list[Span]:
     spans: list[Span] = []
     for sentence in split_sentences(flat):
         raw = flat[sentence.start : sentence.end]
-        begin = passage.start + sentence.start + len(raw) - len(raw.lstrip())
+        before = _BEFORE_SENTENCE.match(raw)
+        begin = passage.start + sentence.start + (before.end() if before else 0)
         end = passage.start + sentence.start + len(raw.rstrip())
         if end > begin:
             spans.append(Span(begin, end))

@@ -80,6 +80,8 @@ def parse_blocks(text: str, start: int = 0) -> list[Block]:
             stop = _run_end(lines, i + 2, lambda t: "|" in t)
             blocks.append(_table(lines[i:stop]))
             i = stop
+        elif line.text.lstrip().startswith("|"):
+            i += 1  # a row cut off from its header says nothing
         elif _ITEM.match(line.text):
             stop = _run_end(lines, i + 1, lambda t: bool(_ITEM.match(t)) or t.startswith((" ", "\t")))
             blocks.append(_list(lines[i:stop]))

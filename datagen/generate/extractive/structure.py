@@ -79,7 +79,8 @@ def short_answer(text: str) -> str:
 
 def _faq(text: str, question: str, span: Span, answer: Span) -> Fact:
     full = plain_lines(text[answer.start : answer.end])
-    return Fact("faq", span, (answer,), full, short_answer(full), {"question": question.rstrip("?？ ")})
+    shown = re.sub(r"^(?:-|\d{1,2}[.、)])\s+", "", full)
+    return Fact("faq", span, (answer,), full, short_answer(shown), {"question": question.rstrip("?？ ")})
 
 
 def _faq_heading(text: str, heading: Heading, rest: Sequence[Block]) -> Iterator[Fact]:
@@ -145,14 +146,22 @@ def _list(text: str, block: ListBlock, before: Block | None, heading: str, langu
     if not is_procedure:
         yield Fact("list", block.span, (evidence,), full, items[0], {"lead": lead}, "list_lead" if lead else "list")
         return
-    yield Fact("procedure", block.span, (evidence,), full, items[-1], {"lead": lead}, "procedure")
-    for k, (item, span) in enumerate(zip(items, block.items, strict=True), 1):
-        previous = _opening(items[k - 2]) if k > 1 else ""
+    first = _number_of(text, block.items[0])
+    goes_on = re.match(r"\s*\d{1,2}[.)、]", text[block.span.end : block.span.end + 12])
+    if first == 1 and not goes_on:
+        yield Fact("procedure", block.span, (evidence,), full, items[-1], {"lead": lead}, "procedure")
+    for k, (item, span) in enumerate(zip(items, block.items, strict=True), first):
+        previous = _opening(items[k - first - 1]) if k > first else ""
         slots = {"n": str(k), "previous": previous}
         sentence = f"第 {k} 步：{item}" if language == "zh" else f"Step {k}: {item}"
-        short = short_answer(item)
         number = f"第 {k} 步。" if language == "zh" else f"Step {k}."
-        yield Fact("step", span, (span,), sentence, short, slots, "step" if k > 1 else "first_step", number)
+        yield Fact("step", span, (span,), sentence, short_answer(item), slots, "step" if k > 1 else "first_step", number)
+
+
+def _number_of(text: str, item: Span) -> int:
+    """Return the number in front of a list item, 1 if there is none: a chunk may begin in the middle of a list."""
+    marker = re.search(r"(\d{1,2})\D{1,3}$", text[max(0, item.start - 6) : item.start])
+    return int(marker.group(1)) if marker else 1
 
 
 def _key_values(text: str, span: Span) -> Iterator[Fact]:

@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+
 from datagen.generate.extractive import Extractive, find_facts
 from datagen.generate.extractive.fact import place_of
 from datagen.generate.extractive.phrasing import phrase, similarity
@@ -117,7 +118,7 @@ def _pairs(text: str, language: Language, purpose: Purpose) -> dict[str, str]:
         ("《云栖酒店入住指南》里说的“钟点房”指什么？", None),
         ("在《云栖酒店入住指南》中，哪个名称指的是“按小时计价、不过夜的客房”？", "钟点房"),
         ("按《云栖酒店入住指南》的规定，豪华大床房对应的“门市价”是多少？", "888 元"),
-        ("我已经“打开首页”了，根据《云栖酒店入住指南》，下一步该做什么？", "选择房型。"),
+        ("在《云栖酒店入住指南》的“预订步骤”里，“选择房型，填写入住人姓名”是第几步？", "第 2 步。"),
         ("可以带宠物入住吗？", "可以。"),
         ("按照《云栖酒店入住指南》的“前台”，押金是多少？", "300 元"),
         ("依据《云栖酒店入住指南》，“预订步骤”的最后一步是什么？", "提交订单并付款。"),

@@ -1,7 +1,11 @@
 import pytest
+
 from datagen.generate.extractive.markdown import Heading, ListBlock, Paragraph, Table, parse_blocks, plain
 
-TEXT = "# 价格\n\n说明文字，\n第二行。\n\n| 房型 | 价格 |\n|---|---:|\n| 大床房 | 888 元 |\n\n1. 打开首页\n   填写日期\n2. 付款\n\n```\n# 代码\n```\n"
+TEXT = (
+    "# 价格\n\n说明文字，\n第二行。\n\n| 房型 | 价格 |\n|---|---:|\n| 大床房 | 888 元 |\n\n"
+    "1. 打开首页\n   填写日期\n2. 付款\n\n```\n# 代码\n```\n"
+)
 
 
 def test_blocks_carry_offsets_into_the_document() -> None:

@@ -1,4 +1,5 @@
 import pytest
+
 from datagen.errors import DataError
 from datagen.generate.extractive.templates import load_templates, parse_templates
 
@@ -15,7 +16,7 @@ HEAD = "---\nname: x\nversion: 1\nlanguage: zh\n---\n"
     ids=["no front matter", "unknown slot", "no exam family"],
 )
 def test_broken_template_files_are_named(text: str, message: str) -> None:
-    with pytest.raises(DataError, match="zh.v1.md") as caught:
+    with pytest.raises(DataError, match=r"zh\.v1\.md") as caught:
         parse_templates(text, "zh.v1.md")
     assert message in caught.value.message
 
