@@ -1,10 +1,29 @@
-"""Which reader takes which file ending, and how a reader says that it cannot."""
+"""Which reader takes which file ending, how a reader says that it cannot, and how bytes become text.
 
+A reader is ``bytes -> Markdown text``; it raises :class:`Unreadable` and nothing else, whatever the bytes are.
+"""
+
+import re
 from collections.abc import Callable
+from operator import itemgetter
 
 from datagen.schemas.document import MediaType
 
 Reader = Callable[[bytes], str]
+
+MAGIC = {
+    b"%PDF-": "a PDF",
+    b"PK\x03\x04": "a zip archive or an Office file",
+    b"\xd0\xcf\x11\xe0": "an old Office file",
+    b"\x89PNG": "an image",
+    b"\xff\xd8\xff": "an image",
+    b"GIF8": "an image",
+    b"\x1f\x8b": "a gzip archive",
+    b"{\\rtf": "an RTF file",
+}
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+# Names that pages declare for character sets whose real supersets browsers use (WHATWG Encoding Standard, section 4.2).
+SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252"}
 
 
 class Unreadable(Exception):
@@ -17,45 +36,71 @@ class Unreadable(Exception):
 
 
 def decode(data: bytes, declared: str | None = None) -> str:
-    """Decode text: byte order mark, UTF-8, the declared charset, then GB 18030 if the result looks like Chinese.
+    """Decode text: byte order mark, UTF-8, the declared charset, then GB 18030 or Big5 if the result reads as Chinese.
+
+    Line ends become ``\\n``; a byte order mark is removed.
 
     Raises:
-        Unreadable: ``binary`` (NUL bytes) or ``wrong_encoding``.
+        Unreadable: ``binary`` (NUL bytes, another format's signature, mostly control characters) or ``wrong_encoding``.
     """
+    return re.sub(r"\r\n?", "\n", _checked(_decode(data, declared)))
+
+
+def _decode(data: bytes, declared: str | None) -> str:
+    for signature, name in MAGIC.items():
+        if data.startswith(signature):
+            raise Unreadable("binary", f"this is {name}; the file ending does not say so")
     for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if data.startswith(mark):
-            return _decode_or_skip(data, encoding)
-    if b"\x00" in data[:65536]:
-        raise Unreadable("binary", "NUL bytes")
+            try:
+                return data.decode(encoding)
+            except UnicodeDecodeError as error:
+                raise Unreadable("wrong_encoding", f"marked as {encoding} but broken at byte {error.start}") from error
+    if b"\x00" in data:
+        raise Unreadable("binary", "NUL bytes; if this is UTF-16 text, save it as UTF-8")
+    text = _try(data, "utf-8")
+    if text is not None:
+        return text
+    if declared and declared.lower() not in ("utf-8", "utf8"):
+        text = _try(data, SUPERSETS.get(declared.lower(), declared.lower()))
+        if text is not None:
+            return text
+    # Both decoders accept most of each other's texts: the one that gives everyday characters is right.
+    candidates = [(encoding, _try(data, encoding)) for encoding in ("gb18030", "big5")]
+    scored = [(_everyday(text, encoding), text) for encoding, text in candidates if text is not None]
+    score, text = max(scored, key=itemgetter(0), default=(0.0, ""))
+    if score < 0.7:
+        raise Unreadable("wrong_encoding", "neither UTF-8, UTF-16, GB 18030 nor Big5; save it as UTF-8")
+    return text
+
+
+def _try(data: bytes, encoding: str) -> str | None:
     try:
-        return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError:
-        pass
-    for encoding in filter(None, (declared, "gb18030", "big5")):
-        try:
-            text = data.decode(encoding)
-        except (UnicodeDecodeError, LookupError):
-            continue
-        if encoding == declared or _looks_chinese(text):
-            return text.replace("\r\n", "\n").replace("\r", "\n")
-    raise Unreadable("wrong_encoding", "neither UTF-8, UTF-16 nor GB 18030; save it as UTF-8")
+        return data.decode(encoding)
+    except (UnicodeError, LookupError):
+        # Expected: the caller tries the next encoding. LookupError is a charset that a page made up.
+        return None
 
 
-def _decode_or_skip(data: bytes, encoding: str) -> str:
-    try:
-        return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        raise Unreadable("wrong_encoding", f"marked as {encoding} but broken at byte {error.start}") from error
+def _everyday(text: str, encoding: str) -> float:
+    """Return the share, in [0, 1], of the characters outside ASCII that are frequent ones or full-width punctuation.
 
-
-def _looks_chinese(text: str) -> bool:
-    """True if nearly all characters outside ASCII are common ideographs or CJK punctuation: random bytes are not."""
+    Source: GB 2312-80 puts its 3,755 most used characters in rows 16-55 (lead bytes B0-D7), symbols in rows 1-9; Big5 puts its 5,401 most
+    used in A440-C67E, symbols in A140-A3BF.
+    """
     outside = [c for c in text if ord(c) > 127]
-    common = sum("\u4e00" <= c <= "\u9fa5" or "\u3000" <= c <= "\u303f" or "\uff00" <= c <= "\uffef" or c in "“”‘’—…·℃×" for c in outside)
-    return bool(outside) and common >= 0.9 * len(outside)
+    codec, first, last = ("gb2312", 0xB0, 0xD7) if encoding == "gb18030" else ("big5", 0xA4, 0xC6)
+    leads = [c.encode(codec, "replace")[0] for c in outside]
+    return sum(first <= lead <= last or 0xA1 <= lead <= 0xA3 for lead in leads) / len(outside) if outside else 0.0
 
 
-def _markdown(data: bytes) -> str:
+def _checked(text: str) -> str:
+    if len(CONTROL.findall(text)) * 100 > len(text):
+        raise Unreadable("binary", "more than one character in a hundred is a control character")
+    return text
+
+
+def _text(data: bytes) -> str:
     return decode(data)
 
 
@@ -78,9 +123,9 @@ def _docx(data: bytes) -> str:
 
 
 READERS: dict[str, tuple[MediaType, Reader]] = {
-    ".md": ("md", _markdown),
-    ".markdown": ("md", _markdown),
-    ".txt": ("txt", _markdown),
+    ".md": ("md", _text),
+    ".markdown": ("md", _text),
+    ".txt": ("txt", _text),
     ".html": ("html", _html),
     ".htm": ("html", _html),
     ".xhtml": ("html", _html),
