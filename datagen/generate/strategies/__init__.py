@@ -1,0 +1,1 @@
+"""LLM strategies, one file each."""
