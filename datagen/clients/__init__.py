@@ -1,46 +1,70 @@
-"""LLM providers behind one coroutine. :func:`open_client` reads a model string; everything else is behind it."""
+"""LLM providers behind one coroutine, with one response store, one limiter and one retry loop for all of them."""
 
+import os
+import random
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from datagen.errors import UsageError, suggest
+from datagen.clients.base import RetryingClient, RetryPolicy
+from datagen.clients.caching import CachingClient
+from datagen.clients.limiter import Limiter
+from datagen.clients.replay import ReplayClient
+from datagen.clients.spec import ModelSpec, parse_spec
+from datagen.clients.store import ResponseStore
+from datagen.clients.types import ChatMessage, ChatRequest, ChatResponse, Client, Parameters, RequestFailed
+from datagen.errors import UsageError
 
-if TYPE_CHECKING:
-    from datagen.clients.base import StoredClient
+__all__ = [
+    "CachingClient",
+    "ChatMessage",
+    "ChatRequest",
+    "ChatResponse",
+    "Client",
+    "ModelSpec",
+    "Parameters",
+    "RequestFailed",
+    "ResponseStore",
+    "RetryPolicy",
+    "open_client",
+    "parse_spec",
+]
 
-PROVIDERS = ("openai", "replay")
 
+def open_client(
+    spec: str,
+    store_path: Path | None,
+    *,
+    concurrency: int,
+    timeout_s: float = 60,
+    retry: RetryPolicy | None = None,
+    rng: random.Random | None = None,
+) -> CachingClient:
+    """Open a client for a model spec (see :mod:`datagen.clients.spec`).
 
-def open_client(spec: str, store_path: Path | None, *, concurrency: int, timeout_s: float = 60.0) -> "StoredClient":
-    """Open a client from ``openai:MODEL``, ``openai:MODEL@BASE_URL`` or ``replay:openai:MODEL@BASE_URL``.
+    The client may be used in one event loop after the other; connections close with their loop.
 
     Args:
-        spec: provider, model and, optionally, base URL. Without one, ``OPENAI_BASE_URL`` or OpenAI's own.
-        store_path: response store; None pays for every request anew.
-        concurrency: requests under way at most.
-        timeout_s: seconds to wait for one answer.
+        spec: ``openai:MODEL@BASE_URL``, ``openai:MODEL``, or ``replay:`` in front of one of these.
+        store_path: the response store's file; None keeps responses in memory only.
+        concurrency: most requests under way at once.
+        timeout_s: seconds until an exchange without an answer counts as failed.
+        retry: how long to keep trying.
+        rng: draws the jitter of waits; it has no influence on results.
 
     Raises:
-        UsageError: a spec of another form, an unknown provider, or no API key for a server that is not on loopback.
+        UsageError: unknown provider, wrong base URL, or no API key in ``OPENAI_API_KEY`` for a server elsewhere.
     """
-    from datagen.clients.base import StoredClient
-    from datagen.clients.openai_compatible import DEFAULT_BASE_URL, OpenAICompatible
-    from datagen.clients.replay import Replay
-    from datagen.clients.store import ResponseStore
+    model = parse_spec(spec)
+    if model.replay:
+        if store_path is None or not store_path.exists():
+            raise UsageError(f"model '{spec}': there is no response store at {store_path}", hint="run once without 'replay:' to fill one")
+        return CachingClient(ReplayClient(str(store_path)), ResponseStore(store_path))
+    key = os.environ.get("OPENAI_API_KEY", "").strip() or ("none" if model.loopback else "")
+    if not key:
+        raise UsageError(f"no API key for {model.base_url}", hint="set the environment variable OPENAI_API_KEY")
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise UsageError("OPENAI_API_KEY holds characters no key has (spaces or non-ASCII)", hint="copy the key again")
+    from datagen.clients.openai_compatible import OpenAICompatible
 
-    provider, _, rest = spec.partition(":")
-    model, _, base_url = rest.partition("@")
-    if provider == "replay":
-        if store_path is None:
-            raise UsageError(f"'{spec}': replay needs a response store")
-        inner, _, rest = rest.partition(":")
-        model, _, base_url = rest.partition("@")
-        if inner != "openai" or not model:
-            raise UsageError(f"'{spec}' is not a model string", hint="replay:openai:MODEL@BASE_URL")
-        return StoredClient(Replay(inner, (base_url or DEFAULT_BASE_URL).rstrip("/"), model), ResponseStore(store_path), concurrency=concurrency)
-    if provider != "openai":
-        raise UsageError(f"'{spec}': unknown provider '{provider}'", hint=f"{suggest(provider, PROVIDERS)}; for example openai:MODEL@http://127.0.0.1:8000/v1")
-    if not model or (base_url and not base_url.startswith(("http://", "https://"))):
-        raise UsageError(f"'{spec}' is not a model string", hint="openai:MODEL or openai:MODEL@http://HOST:PORT/v1")
-    sender = OpenAICompatible(model, base_url or None, timeout_s=timeout_s)
-    return StoredClient(sender, ResponseStore(store_path) if store_path else None, concurrency=concurrency)
+    adapter = OpenAICompatible(model.base_url, key, timeout_s=timeout_s, loopback=model.loopback)
+    client = RetryingClient(adapter, limiter=Limiter(concurrency), policy=retry or RetryPolicy(), rng=rng or random.Random())
+    return CachingClient(client, ResponseStore(store_path))

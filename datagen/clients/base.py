@@ -1,126 +1,123 @@
-"""One store, one limiter and one retry loop around any provider's single send."""
+"""The one retry loop, around any adapter: backoff, limiter, circuit breaker, and who is told what when it is over.
+
+Retried are 408, 409, 429, 5xx, timeouts and connection errors, with exponential backoff and full jitter; never 400, 401, 403, 404.
+A request that used up its retries while no other succeeded means that the endpoint is down: the breaker opens, and every request of
+this client ends at once with the same error. If others did succeed, only that request has failed (:class:`RequestFailed`).
+
+Source: M. Brooker, "Exponential backoff and jitter", AWS architecture blog, 2015 (full jitter).
+"""
 
 import asyncio
 import random
+import time
+from dataclasses import dataclass
 from typing import Protocol
 
-import tenacity
-
 from datagen.clients.limiter import Limiter
-from datagen.clients.store import ResponseStore
-from datagen.clients.types import ChatRequest, ChatResponse
+from datagen.clients.types import ChatRequest, ChatResponse, ExchangeFailed, RequestFailed
 from datagen.errors import ProviderError
 
-ATTEMPTS = 6
-FIRST_WAIT_S = 0.25
-LONGEST_WAIT_S = 20.0
 
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long to keep trying.
 
-class Sender(Protocol):
-    """A provider adapter: sends once, without retrying."""
-
-    provider: str
-    base_url: str
-    model: str
-
-    async def send(self, request: ChatRequest) -> ChatResponse: ...
-
-    async def aclose(self) -> None: ...
-
-
-class StoredClient:
-    """Answers from the store when it can; else sends, retries, stores, and only then returns.
-
-    Two equal requests under way at once share one response. After ``ATTEMPTS`` failures in a row of the connection itself all later
-    requests fail at once: the server is dead, and one clear error is better than a thousand.
+    Attributes:
+        max_failures: failures other than 429 before a request is given up.
+        patience_s: wall time after which a request that is only ever throttled is given up.
+        first_wait_s: backoff before the first retry; doubles each time, up to ``longest_wait_s``.
+        longest_retry_after_s: a server that asks for a longer wait than this has no quota left; give up at once.
+        rejections: rejected requests without a single success before the endpoint as a whole is taken to refuse.
     """
 
-    def __init__(self, sender: Sender, store: ResponseStore | None, *, concurrency: int, seed: int = 0) -> None:
-        self._sender = sender
-        self._store = store
-        self._concurrency = concurrency
-        self._rng = random.Random(seed)
-        self._limiter: Limiter | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._under_way: dict[str, asyncio.Future[ChatResponse]] = {}
-        self._dead: ProviderError | None = None
+    max_failures: int = 5
+    patience_s: float = 600
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 30
+    longest_retry_after_s: float = 300
+    rejections: int = 5
 
-    @property
-    def provider(self) -> str:
-        return self._sender.provider
 
-    @property
-    def base_url(self) -> str:
-        return self._sender.base_url
+class Adapter(Protocol):
+    """One exchange with a provider, without retries."""
 
-    @property
-    def model(self) -> str:
-        return self._sender.model
+    async def send(self, request: ChatRequest) -> ChatResponse:
+        """Send one request.
 
-    async def complete(self, request: ChatRequest) -> ChatResponse:
-        """See :class:`datagen.clients.types.Client`."""
-        key = request.key()
-        if self._store is not None and (stored := self._store.get(key)) is not None:
-            return stored
-        if self._loop is not asyncio.get_running_loop():
-            self._loop, self._limiter, self._under_way = asyncio.get_running_loop(), Limiter(self._concurrency), {}
-        if key in self._under_way:
-            return await asyncio.shield(self._under_way[key])
-        task = asyncio.ensure_future(self._send(request))
-        self._under_way[key] = task
-        try:
-            return await task
-        finally:
-            self._under_way.pop(key, None)
+        Raises:
+            ExchangeFailed: with the kind that decides whether to try again.
+        """
+        ...
 
     async def aclose(self) -> None:
-        await self._sender.aclose()
-        if self._store is not None:
-            self._store.close()
+        """Close connections."""
+        ...
 
-    async def _send(self, request: ChatRequest) -> ChatResponse:
-        assert self._limiter is not None
-        limiter = self._limiter
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(lambda e: isinstance(e, ProviderError) and e.retryable),
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
-            wait=self._wait,
-            reraise=True,
-        )
-        try:
-            async for attempt in retrying:
-                with attempt:
-                    if self._dead is not None:
-                        raise self._dead
-                    async with limiter:
-                        response = await self._try(request, limiter)
-                        # Stored before it is used: a kill after this line loses nothing that was paid.
-                        if self._store is not None:
-                            self._store.put(request, response)
-                        return response
-        except ProviderError as error:
-            if error.retryable:
-                final = ProviderError(
-                    f"{error.message} ({ATTEMPTS} attempts)",
-                    hint=error.hint or "run the same command again later: every response so far is stored and will not be paid again",
-                    status=error.status,
-                )
-                if error.status is None:
-                    self._dead = final
-                raise final from error
-            raise
-        raise AssertionError("unreachable: tenacity returns or raises")
 
-    async def _try(self, request: ChatRequest, limiter: Limiter) -> ChatResponse:
-        try:
-            response = await self._sender.send(request)
-        except ProviderError as error:
-            if error.status == 429:
-                limiter.throttled(float(error.__dict__.get("retry_after_s", 0.0)))
-            raise
-        limiter.succeeded()
-        return response
+class RetryingClient:
+    """A :class:`~datagen.clients.types.Client` over an adapter. ``rng`` draws the jitter and nothing else."""
 
-    def _wait(self, state: tenacity.RetryCallState) -> float:
-        """Exponential backoff with full jitter, in seconds."""
-        return self._rng.uniform(0.5, 1.0) * min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (state.attempt_number - 1))
+    def __init__(self, adapter: Adapter, *, limiter: Limiter, policy: RetryPolicy, rng: random.Random) -> None:
+        self._adapter = adapter
+        self._limiter = limiter
+        self._policy = policy
+        self._rng = rng
+        self._successes = 0
+        self._rejections = 0
+        self._broken: ProviderError | None = None
+
+    async def complete(self, request: ChatRequest) -> ChatResponse:
+        """Send until it works or trying on makes no sense."""
+        began_s = time.monotonic()
+        successes_before = self._successes
+        failures = tries = 0
+        while True:
+            try:
+                response = await self._exchange(request)
+            except ExchangeFailed as failure:
+                tries += 1
+                failures += failure.kind != "throttled"
+                gave_up = failures >= self._policy.max_failures or time.monotonic() - began_s > self._policy.patience_s
+                if not failure.retryable or gave_up or (failure.retry_after_s or 0) > self._policy.longest_retry_after_s:
+                    raise self._end(failure, tries, successes_before) from failure
+                await asyncio.sleep(self._wait_s(tries, failure.retry_after_s))
+            else:
+                self._successes += 1
+                return response
+
+    async def aclose(self) -> None:
+        """Close the adapter."""
+        await self._adapter.aclose()
+
+    async def _exchange(self, request: ChatRequest) -> ChatResponse:
+        async with self._limiter.slot() as burst:
+            if self._broken:
+                raise self._broken
+            try:
+                response = await self._adapter.send(request)
+            except ExchangeFailed as failure:
+                if failure.kind == "throttled":
+                    patient = (failure.retry_after_s or 0) <= self._policy.longest_retry_after_s
+                    self._limiter.throttled(burst, failure.retry_after_s if patient else None)
+                raise
+            self._limiter.succeeded()
+            return response
+
+    def _wait_s(self, tries: int, retry_after_s: float | None) -> float:
+        backoff = min(self._policy.longest_wait_s, self._policy.first_wait_s * 2 ** (tries - 1))
+        jitter = self._rng.random()
+        return backoff * jitter if retry_after_s is None else retry_after_s + self._policy.first_wait_s * jitter
+
+    def _end(self, failure: ExchangeFailed, tries: int, successes_before: int) -> ProviderError:
+        alone = self._successes > successes_before
+        if failure.kind == "rejected":
+            self._rejections += 1
+            alone = self._successes > 0 or self._rejections < self._policy.rejections
+        elif failure.kind == "fatal" or (failure.retry_after_s or 0) > self._policy.longest_retry_after_s:
+            alone = False
+        message = failure.message + (f" (tried {tries} times)" if tries > 1 else "")
+        if alone:
+            return RequestFailed(message, hint=failure.hint, retryable=failure.retryable, status=failure.status)
+        error = self._broken or ProviderError(message, hint=failure.hint, retryable=failure.retryable, status=failure.status)
+        self._broken = error
+        return error

@@ -1,22 +1,29 @@
-"""A sender that never sends: a request that is not in the store is an error. Runs and tests replay offline with it."""
+"""A client that never reaches a provider: with the response store in front of it, a run replays offline or says what is missing."""
 
 from datagen.clients.types import ChatRequest, ChatResponse
 from datagen.errors import ProviderError
 
 
-class Replay:
-    """Stands in for a provider; only the store answers."""
+class ReplayClient:
+    """Stands behind the store and refuses everything the store does not have.
 
-    def __init__(self, provider: str, base_url: str, model: str) -> None:
-        self.provider = provider
-        self.base_url = base_url
-        self.model = model
+    Args:
+        where: the store's file, for the error message.
+    """
 
-    async def send(self, request: ChatRequest) -> ChatResponse:
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    async def complete(self, request: ChatRequest) -> ChatResponse:
+        """Refuse.
+
+        Raises:
+            ProviderError: always; the message names the request's key, model and the store.
+        """
         raise ProviderError(
-            f"replay: no stored response for request {request.key()[:12]} to model {self.model}",
-            hint="run once without 'replay:' to record it; a changed prompt, parameter or document is another request",
+            f"replay: no stored response for request {request.key()[:12]} to {request.model} at {request.base_url} in {self._where}",
+            hint="run once without 'replay:' to fill the store; any change of prompt, parameters, documents or model asks anew",
         )
 
     async def aclose(self) -> None:
-        return None
+        """Nothing to close."""

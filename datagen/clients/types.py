@@ -1,55 +1,81 @@
-"""The canonical request and response, and the seam every provider adapter fills."""
+"""What is asked of a language model and what comes back, the same for every provider.
 
-from dataclasses import dataclass, field
+A request's key is the sha256 of everything that can change the answer: provider, base URL, model, parameters, all messages
+(the system prompt among them), schema and sample index. API keys are no part of a request.
+"""
+
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from datagen.errors import ProviderError
 from datagen.hashing import fingerprint
 from datagen.jsonl import JsonObject
 
-ChatRole = Literal["system", "user", "assistant"]
+KEY_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    role: ChatRole
+    """One message of a prompt."""
+
+    role: Literal["system", "user", "assistant"]
     content: str
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """One request, complete: two requests with the same key may share one paid response.
+class Parameters:
+    """Sampling parameters; None leaves the provider's default. ``max_tokens`` limits the completion."""
 
-    ``schema`` is the JSON Schema the answer should follow; ``sample_index`` tells apart requests that are equal on purpose.
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+
+    def to_json(self) -> JsonObject:
+        """Return the parameters that are set."""
+        values: JsonObject = {"temperature": self.temperature, "max_tokens": self.max_tokens, "seed": self.seed}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One completion to ask for.
+
+    ``schema`` is a JSON Schema the answer should follow; how strictly the provider enforces it is the adapter's matter.
+    ``sample_index`` tells repeated samples of one prompt apart; it is not sent.
     """
 
     provider: str
     base_url: str
     model: str
     messages: tuple[ChatMessage, ...]
-    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+    parameters: Parameters = Parameters()
     schema: JsonObject | None = None
-    schema_name: str = "answer"
+    schema_name: str = ""
     sample_index: int = 0
 
+    def to_json(self) -> JsonObject:
+        """Return the canonical form the key is computed from."""
+        return {
+            "version": KEY_VERSION,
+            "provider": self.provider,
+            "base_url": self.base_url,
+            "model": self.model,
+            "messages": [{"role": m.role, "content": m.content} for m in self.messages],
+            "parameters": self.parameters.to_json(),
+            "schema": self.schema,
+            "schema_name": self.schema_name,
+            "sample_index": self.sample_index,
+        }
+
     def key(self) -> str:
-        """Return the sha256 over everything that can change the answer, the system prompt included; no key or secret is part of it."""
-        return fingerprint(
-            [
-                self.provider,
-                self.base_url,
-                self.model,
-                [[m.role, m.content] for m in self.messages],
-                self.parameters,
-                self.schema,
-                self.schema_name,
-                self.sample_index,
-            ]
-        )
+        """Return the sha256 that names this request in the response store and in provenance."""
+        return fingerprint(self.to_json())
 
 
 @dataclass(frozen=True, slots=True)
 class ChatResponse:
-    """An answer. ``finish_reason`` is ``length`` if it was cut off by the token limit; ``cached``: it came from the store, unpaid."""
+    """A completion. ``finish_reason`` is the provider's word (``stop``, ``length``, ...); token counts are the provider's,
+    or estimates where it reports none. ``cached`` means that the response store answered and nothing was paid."""
 
     text: str
     finish_reason: str
@@ -58,23 +84,71 @@ class ChatResponse:
     model: str
     cached: bool = False
 
+    def to_json(self) -> JsonObject:
+        """Return what the store keeps: everything but ``cached``."""
+        return {
+            "text": self.text,
+            "finish_reason": self.finish_reason,
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            "model": self.model,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any], *, cached: bool) -> "ChatResponse":
+        """Read what :meth:`to_json` wrote."""
+        return cls(
+            text=value["text"],
+            finish_reason=value["finish_reason"],
+            tokens_in=value["tokens_in"],
+            tokens_out=value["tokens_out"],
+            model=value["model"],
+            cached=cached,
+        )
+
 
 class Client(Protocol):
-    """Anything that answers chat requests."""
-
-    @property
-    def provider(self) -> str: ...
-
-    @property
-    def base_url(self) -> str: ...
-
-    @property
-    def model(self) -> str: ...
+    """Something that completes requests."""
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
-        """Answer one request.
+        """Return the completion of one request.
 
         Raises:
-            ProviderError: the provider refused or failed for good.
+            RequestFailed: this request cannot be served, others can.
+            ProviderError: no request can be served (wrong key, no quota, server down).
         """
         ...
+
+    async def aclose(self) -> None:
+        """Close connections and files; the client cannot be used afterwards."""
+        ...
+
+
+FailureKind = Literal["throttled", "unavailable", "rejected", "fatal"]
+
+
+class ExchangeFailed(ProviderError):
+    """One exchange with a provider failed; the retry loop decides what becomes of it.
+
+    Attributes:
+        kind: ``throttled`` (429), ``unavailable`` (no answer, 5xx: may work later), ``rejected`` (this request is at fault),
+            ``fatal`` (every request would fail: key, quota, unknown model).
+        retry_after_s: seconds the server asked to wait, if it did.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        kind: FailureKind = "fatal",
+        status: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, retryable=kind in ("throttled", "unavailable"), status=status)
+        self.kind: FailureKind = kind
+        self.retry_after_s = retry_after_s
+
+
+class RequestFailed(ProviderError):
+    """This one request cannot be served although others are: refused content, too long, or failing again and again."""
