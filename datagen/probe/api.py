@@ -137,7 +137,7 @@ def run_probe(
     job = _plan(train, eval_, baseline, config, runs_dir, on_progress)
     losses: list[LossRow] = []
     infos: dict[ArmName, list[runs.RunInfo]] = {name: [] for name in job.arms}
-    cached: dict[ArmName, bool] = {name: True for name in job.arms}
+    cached: dict[ArmName, bool] = dict.fromkeys(job.arms, True)
     _run_base(job)
     losses += runs.load_losses(job.folder("base", -1), "base")
     for seed in range(config.seeds):

@@ -108,7 +108,8 @@ def judge(losses: Sequence[LossRow], *, reference: str, rules: Rules, goal_set: 
     if reference == "baseline" and gains and all(v.low <= 0 <= v.high for v in gains.values()):
         text = Sentence(
             zh="两份数据训练后都与未训练的模型没有可见差异：探针模型对这个领域太弱，不作比较。",
-            en="Neither set made the model visibly different from the untrained one: the probe model is too weak for this domain to rank them.",
+            en="Neither set made the model visibly different from the untrained one: "
+            "the probe model is too weak for this domain to rank them.",
         )
         weak = found.headline.model_copy(update={"verdict": "INCONCLUSIVE", "sentence": text})
         found.verdicts[found.verdicts.index(found.headline)] = weak

@@ -3,7 +3,7 @@
 import os
 import random
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +92,7 @@ def load_backend(folder: Path, config: ProbeConfig) -> Backend:
     from datagen.probe.forward import head_is_plain, packing_agrees
 
     fused = head_is_plain(model)
-    packed = model.config.model_type in PACKABLE and packing_agrees(model, fused=fused)
+    packed = model.config.model_type in PACKABLE and packing_agrees(model, tokenizer, fused=fused)
     peft = _with_adapter(model, config)
     return Backend(peft, peft.get_base_model(), tokenizer, device, dtype, packed, fused, window)
 
@@ -120,7 +120,7 @@ def reset_adapter(backend: Backend, seed: int) -> "list[torch.nn.Parameter]":
 
 
 @contextmanager
-def one_math() -> Iterator[None]:
+def one_math() -> Generator[None]:
     """Run torch deterministically, on the process's cores."""
     import torch
 

@@ -1,8 +1,8 @@
 """Examples as tensors for one forward pass, without waste.
 
-Packed form (attention-only models): for each set of examples that begin alike their common prefix once, then each example's remainder, all
-in one row with a block mask and the positions each example has on its own. There is no padding and a shared persona is computed once; the result
-is that of separate rows up to rounding. Padded form (any model): one row an example, right-padded.
+Packed form (attention-only models): for each set of examples that begin alike their common prefix once, then each example's
+remainder, all in one row with a block mask and the positions each example has on its own. There is no padding and a shared persona is
+computed once; the result is that of separate rows up to rounding. Padded form (any model): one row an example, right-padded.
 Source of prefix sharing: Hydragen, arXiv 2402.05099 (there for decoding).
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PACK_TOKENS = 640
 """Longest packed row: attention inside a packed row grows with its square."""
-ALIKE = 12
+ALIKE = 8
 """Examples whose first so many tokens are equal share a prefix in a packed row."""
 
 

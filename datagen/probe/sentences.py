@@ -11,28 +11,39 @@ if TYPE_CHECKING:
 
 
 def verdict_sentence(
-    decision: Decision, value: "Estimate", *, half: float, delta: float, baseline: float, new: float, settle: "Settle | None"
+    decision: Decision,
+    value: "Estimate",
+    *,
+    half: float,
+    delta: float,
+    baseline: float,
+    new: float,
+    untrained: bool,
+    settle: "Settle | None",
 ) -> Sentence:
-    """Say what a comparison found, with its figures; losses in nats per completion token."""
+    """Say what a comparison found, with its figures; losses in nats per completion token. ``untrained``: the baseline is the base model."""
     low, high = value.delta - half, value.delta + half
     figures_en = f"loss {baseline:.3f} -> {new:.3f}, difference {value.delta:+.3f} nats per token, interval [{low:+.3f}, {high:+.3f}]"
     figures_zh = f"损失 {baseline:.3f} → {new:.3f}，每个词元相差 {value.delta:+.3f} nats，区间 [{low:+.3f}, {high:+.3f}]"
     ratio = exp(abs(value.delta))
+    good_zh, good_en = ("用这份数据训练有效", "Training on this data helps") if untrained else ("新数据更好", "The new data is better")
+    bad_zh, bad_en = ("用这份数据训练有害", "Training on this data hurts") if untrained else ("新数据更差", "The new data is worse")
+    same_zh, same_en = ("训练前后", "Training changed nothing") if untrained else ("两份数据", "No difference")
     match decision:
         case "BETTER":
             return Sentence(
-                zh=f"新数据更好：模型给正确答案每个词元的概率平均提高到 {ratio:.2f} 倍（{figures_zh}）。",
-                en=f"The new data is better: right answers became {ratio:.2f} times as likely per token ({figures_en}).",
+                zh=f"{good_zh}：模型给正确答案每个词元的概率平均提高到 {ratio:.2f} 倍（{figures_zh}）。",
+                en=f"{good_en}: right answers became {ratio:.2f} times as likely per token ({figures_en}).",
             )
         case "WORSE":
             return Sentence(
-                zh=f"新数据更差：模型给正确答案每个词元的概率平均降到 1/{ratio:.2f}（{figures_zh}）。",
-                en=f"The new data is worse: right answers became {ratio:.2f} times less likely per token ({figures_en}).",
+                zh=f"{bad_zh}：模型给正确答案每个词元的概率平均降到 1/{ratio:.2f}（{figures_zh}）。",
+                en=f"{bad_en}: right answers became {ratio:.2f} times less likely per token ({figures_en}).",
             )
         case "EQUIVALENT":
             return Sentence(
-                zh=f"两份数据效果相同：差异小于 {delta:g}（{figures_zh}）。",
-                en=f"No difference that matters: it is smaller than {delta:g} ({figures_en}).",
+                zh=f"{same_zh}效果相同：差异小于 {delta:g}（{figures_zh}）。",
+                en=f"{same_en} that matters: the difference is smaller than {delta:g} ({figures_en}).",
             )
         case "INCONCLUSIVE":
             zh, en = _settling(settle)
@@ -66,5 +77,8 @@ def _settling(settle: "Settle | None") -> tuple[str, str]:
         options_zh.append(f"{settle.documents} 份文档的评测题")
         options_en.append(f"eval questions over {settle.documents} documents")
     if not options_zh:
-        return "仅靠增加种子或文档难以定论，需要更多数据或更多评测题。", "Neither more seeds nor more documents alone would settle it: grow the data."
+        return (
+            "仅靠增加种子或文档难以定论，需要更多数据或更多评测题。",
+            "Neither more seeds nor more documents alone would settle it: grow the data.",
+        )
     return f"要得到结论，需要约 {'，或 '.join(options_zh)}。", f"About {', or '.join(options_en)} would settle it."

@@ -121,7 +121,9 @@ def _holm(verdict: Verdict, p: float) -> Verdict:
     """A slice's own interval stays; its verdict must also survive Holm."""
     if verdict.verdict in ("BETTER", "WORSE") and p >= verdict.alpha:
         update: dict[str, object] = {"p": p, "verdict": "INCONCLUSIVE"}
-        sentence = Sentence(zh="多个切片同时比较（Holm 校正）后，差异不再显著。", en="Not significant after Holm's correction over all slices.")
+        sentence = Sentence(
+            zh="多个切片同时比较（Holm 校正）后，差异不再显著。", en="Not significant after Holm's correction over all slices."
+        )
         return verdict.model_copy(update={**update, "sentence": sentence})
     return verdict.model_copy(update={"p": p})
 
@@ -161,7 +163,16 @@ def _judge(
         alpha=alpha,
         mde=value.detectable(alpha),
         p=st.two_sided_p(value),
-        sentence=verdict_sentence(decision, value, half=half, delta=rules.delta, baseline=baseline_loss, new=new_loss, settle=advice),
+        sentence=verdict_sentence(
+            decision,
+            value,
+            half=half,
+            delta=rules.delta,
+            baseline=baseline_loss,
+            new=new_loss,
+            untrained=compared.endswith("- base"),
+            settle=advice,
+        ),
         warnings=tuple(_cross_check(data, value, alpha=alpha, half=half)),
     )
 

@@ -1,0 +1,136 @@
+"""Rendering, masks, truncation and batch order, with the tiny tokenizer."""
+
+import random
+from typing import Any
+
+import pytest
+
+from datagen.errors import DataError, UsageError
+from datagen.probe.backend import Backend
+from datagen.probe.data import Example, encode, training_batches
+from datagen.probe.render import Segment, render
+from datagen.schemas.record import (
+    ConversationRecord,
+    FeedbackRecord,
+    Message,
+    PreferenceRecord,
+    TextRecord,
+    question_answer,
+)
+from datagen.schemas.sample import Sample
+
+QUESTION = question_answer("退房时间是几点？", "退房时间是中午12:00。", persona="你是酒店前台助手。", system="只根据资料回答。")
+
+
+class _Vocabulary:
+    """A stand-in tokenizer with a chosen vocabulary and no chat template."""
+
+    chat_template: str | None = None
+    eos_token: str | None = "<eos>"
+
+    def __init__(self, *tokens: str) -> None:
+        self._tokens = tokens
+
+    def get_vocab(self) -> dict[str, int]:
+        return {t: i for i, t in enumerate(self._tokens)}
+
+
+def test_gemma_turns_with_system_and_persona() -> None:
+    assert render(QUESTION, _Vocabulary("<start_of_turn>")) == [
+        Segment(
+            "<start_of_turn>user\n只根据资料回答。\n你是酒店前台助手。\n退房时间是几点？<end_of_turn>\n<start_of_turn>model\n", False
+        ),
+        Segment("退房时间是中午12:00。<end_of_turn>", True),
+    ]
+
+
+def test_plain_turns_learn_every_assistant_turn() -> None:
+    record = ConversationRecord(
+        messages=(
+            Message(role="user", content="Is breakfast included?"),
+            Message(role="assistant", content="Yes, for two."),
+            Message(role="user", content="Until when?"),
+            Message(role="assistant", content="Until 10:30."),
+        ),
+        persona="Be brief.",
+    )
+    segments = render(record, _Vocabulary())
+    assert [s.text for s in segments] == [
+        "User: Is breakfast included?\nAssistant: ",
+        "Yes, for two.<eos>",
+        "\nUser: Be brief.\nUntil when?\nAssistant: ",
+        "Until 10:30.<eos>",
+    ]
+    assert [s.learned for s in segments] == [False, True, False, True]
+
+
+def test_chat_template_of_the_model_is_used(backend: Backend) -> None:
+    template = (
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}</s>\n{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    tokenizer: Any = backend.tokenizer
+    tokenizer.chat_template = template
+    try:
+        segments = render(QUESTION, tokenizer)
+    finally:
+        tokenizer.chat_template = None
+    assert segments == [
+        Segment("<|system|>只根据资料回答。</s>\n<|user|>你是酒店前台助手。\n退房时间是几点？</s>\n<|assistant|>", False),
+        Segment("退房时间是中午12:00。</s>", True),
+    ]
+
+
+def test_other_kinds_of_record() -> None:
+    tokenizer = _Vocabulary()
+    ask, good, bad = Message(role="user", content="问"), Message(role="assistant", content="好"), Message(role="assistant", content="坏")
+    assert render(PreferenceRecord(prompt=(ask,), chosen=good, rejected=bad), tokenizer)[1] == Segment("好<eos>", True)
+    assert render(FeedbackRecord(prompt=(ask,), completion=good, label=True), tokenizer)[1] == Segment("好<eos>", True)
+    assert render(TextRecord(text="酒店介绍"), tokenizer) == [Segment("酒店介绍<eos>", True)]
+    with pytest.raises(DataError, match="labelled bad"):
+        render(FeedbackRecord(prompt=(ask,), completion=bad, label=False), tokenizer)
+    with pytest.raises(DataError, match="without an assistant turn"):
+        render(ConversationRecord(messages=(ask,)), tokenizer)
+
+
+def test_encode_masks_completion_and_facts(backend: Backend) -> None:
+    example = encode([Sample.of(QUESTION)], backend.tokenizer, max_length=512).examples[0]
+    learned = [i for i, flag in zip(example.ids, example.learned, strict=True) if flag]
+    facts = [i for i, flag in zip(example.ids, example.fact, strict=True) if flag]
+    assert backend.tokenizer.decode(learned) == "退房时间是中午12:00。</s>"
+    assert backend.tokenizer.decode(facts) == "12:00"
+    assert example.ids[0] == backend.tokenizer.bos_token_id
+    assert (example.n_tokens, example.language, example.eval_set) == (len(learned), "zh", "recall")
+    assert example.document == example.id
+
+
+def test_a_long_prompt_loses_its_head_and_keeps_the_completion(backend: Backend) -> None:
+    record = question_answer("请介绍早餐。" * 200, "早餐68元。")
+    encoded = encode([Sample.of(record), Sample.of(QUESTION)], backend.tokenizer, max_length=128)
+    example = encoded.examples[0]
+    assert encoded.truncated == 1
+    assert len(example.ids) == 128
+    assert example.ids[0] == backend.tokenizer.bos_token_id
+    assert backend.tokenizer.decode([i for i, f in zip(example.ids, example.learned, strict=True) if f]) == "早餐68元。</s>"
+
+
+def test_encode_names_the_row_that_cannot_be_used(backend: Backend) -> None:
+    bad = Sample.of(ConversationRecord(messages=(Message(role="user", content="hello"),)))
+    with pytest.raises(DataError, match="row 2: a conversation without an assistant turn"):
+        encode([Sample.of(QUESTION), bad], backend.tokenizer, max_length=64)
+    with pytest.raises(UsageError, match="no rows"):
+        encode([], backend.tokenizer, max_length=64)
+
+
+def test_batches_hold_every_example_once_in_an_order_fixed_by_the_seed() -> None:
+    examples = [_example(n) for n in range(100)]
+    batches = training_batches(examples, batch_size=8, rng=random.Random("order:0:0"))
+    assert sorted(e.id for b in batches for e in b) == sorted(e.id for e in examples)
+    assert batches == training_batches(examples, batch_size=8, rng=random.Random("order:0:0"))
+    assert batches != training_batches(examples, batch_size=8, rng=random.Random("order:1:0"))
+    waste = sum(max(len(e.ids) for e in b) * len(b) - sum(len(e.ids) for e in b) for b in batches)
+    assert waste < 0.15 * sum(len(e.ids) for e in examples)
+
+
+def _example(n: int) -> Example:
+    length = 20 + n * 37 % 80
+    return Example(f"{n:03d}", "d", "recall", "en", tuple(range(length)), (False,) * 10 + (True,) * (length - 10), (False,) * length)
