@@ -1,21 +1,32 @@
-"""Documents to chunks: passages under a token budget that never cut a sentence, a table row or a list item."""
+"""Documents to chunks: passages under a token budget that never cut a sentence, a table row or a list item.
+
+Laws (property-tested): ``document.text[c.start:c.end] == c.text``; chunks are in order and disjoint; together they hold every
+character that is not white space; a chunk is over the budget only if it is one table row or has no place to cut.
+"""
 
 import re
 from collections.abc import Iterator
 
 from datagen.schemas.document import Chunk, Document, Section
-from datagen.text import Span, estimate_tokens, split_sentences
+from datagen.text import CJK, Span, estimate_tokens, split_sentences
 
-TABLE_ROW = re.compile(r"\s*\|")
+TABLE_ROW = re.compile(r"[ \t]*\|")
+LIST_ITEM = re.compile(r"[ \t]*(?:[-*+•·●▪]\s|\d{1,3}[.)、．](?!\d)|[(（]\d{1,3}[)）]|[①-⑳]|(?:问|答|Q|A)[:：])")
+HEADING = re.compile(r"[ \t]{0,3}#{1,6}\s")
+BLANK_LINES = re.compile(r"\n[ \t]*\n\s*")
+LINE = re.compile(r"\n")
 CLAUSE = re.compile(r"[，,、；;：:]\s*|\s+")
+# A line break inside a sentence that was wrapped by hand: no sentence mark before it, the next line goes on in small letters or in Chinese.
+WRAPPED = re.compile(rf"(?<=[^\s。！？；：…|.!?;:])[ \t]*\n(?=[ \t]*[a-z{CJK}])")
 
 
 def chunk_document(document: Document, *, max_tokens: int = 512) -> list[Chunk]:
     """Cut a document into chunks, in order, disjoint, together covering all text that is not blank.
 
-    Neighbouring sections share a chunk while they fit; a section that does not fit is cut between paragraphs, table rows, list
-    items, then sentences; a sentence over the budget at clause marks. ``chunk.text == document.text[chunk.start:chunk.end]``;
-    ``heading_path`` is the first section's. Token counts are estimates (``datagen.text.estimate_tokens``). Deterministic.
+    Neighbouring sections under the same top heading share a chunk while they fit; a section that does not fit is cut evenly between
+    paragraphs, table rows and list items, then sentences; as a last resort a sentence is cut at clause marks, and without any mark by
+    length. A heading stays with what follows it. ``heading_path`` is that of the chunk's start. Token counts are estimates
+    (``datagen.text.estimate_tokens``). Deterministic.
     """
     chunks: list[Chunk] = []
     start = end = -1
@@ -23,7 +34,6 @@ def chunk_document(document: Document, *, max_tokens: int = 512) -> list[Chunk]:
     held = 0
     for section in document.sections:
         size = estimate_tokens(document.text[section.start : section.end])
-        # A chunk that opens at a heading should not begin with the tail of another: only whole sections are merged.
         if start >= 0 and held + size <= max_tokens and _related(path, section.heading_path):
             end, held = section.end, held + size
             continue
@@ -33,7 +43,7 @@ def chunk_document(document: Document, *, max_tokens: int = 512) -> list[Chunk]:
         if size <= max_tokens:
             start, end, path, held = section.start, section.end, section.heading_path, size
         else:
-            for piece in _pieces(document.text, section, max_tokens):
+            for piece in _pieces(document.text, section, size, max_tokens):
                 chunks.extend(_cut(document, piece.start, piece.end, section.heading_path))
     if start >= 0:
         chunks.extend(_cut(document, start, end, path))
@@ -41,7 +51,7 @@ def chunk_document(document: Document, *, max_tokens: int = 512) -> list[Chunk]:
 
 
 def _related(first: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Sections under the same parent, or a section and its children, may share a chunk."""
+    """Sections under the same top heading may share a chunk, and so may an opening without a heading with what follows."""
     return first[:1] == other[:1] or not first
 
 
@@ -53,43 +63,63 @@ def _cut(document: Document, start: int, end: int, path: tuple[str, ...]) -> Ite
         yield Chunk.of(document, left, left + len(stripped), path, estimate_tokens(stripped))
 
 
-def _pieces(text: str, section: Section, max_tokens: int) -> Iterator[Span]:
-    """Pack the section's smallest uncuttable units into pieces under the budget."""
+def _pieces(text: str, section: Section, size: int, max_tokens: int) -> Iterator[Span]:
+    """Pack the section's smallest uncuttable units into pieces of about equal size under the budget."""
+    wanted = size / -(-size // max_tokens)
     start = section.start
     held = 0
     for unit in _units(text, section.start, section.end, max_tokens):
-        size = estimate_tokens(text[unit.start : unit.end])
-        if held and held + size > max_tokens:
+        unit_size = estimate_tokens(text[unit.start : unit.end])
+        only_heading = HEADING.match(text[start : unit.start]) and "\n" not in text[start : unit.start].strip()
+        if held and not (only_heading and held < max_tokens // 2) and (held + unit_size > max_tokens or held + unit_size / 2 > wanted):
             yield Span(start, unit.start)
             start, held = unit.start, 0
-        held += size
+        held += unit_size
     yield Span(start, section.end)
 
 
 def _units(text: str, start: int, end: int, max_tokens: int) -> Iterator[Span]:
-    """Yield paragraphs; those over the budget by line (table rows and list items), sentence, then clause."""
-    for block in _split(text, start, end, re.compile(r"\n[ \t]*\n\s*")):
+    """Yield paragraphs; one over the budget by table row and list item, then by sentence, then by clause."""
+    for block in _split(text, start, end, BLANK_LINES):
         if estimate_tokens(text[block.start : block.end]) <= max_tokens:
             yield block
             continue
-        for line in _split(text, block.start, block.end, re.compile(r"\n")):
-            if estimate_tokens(text[line.start : line.end]) <= max_tokens or TABLE_ROW.match(text[line.start : line.end]):
-                yield line
+        for item in _items(text, block):
+            passage = text[item.start : item.end]
+            if estimate_tokens(passage) <= max_tokens or TABLE_ROW.match(passage):
+                yield item
                 continue
-            for sentence in split_sentences(text[line.start : line.end]):
-                span = Span(line.start + sentence.start, line.start + sentence.end)
+            # Same length, so that offsets hold.
+            unwrapped = WRAPPED.sub(lambda match: " " * len(match[0]), passage)
+            for sentence in split_sentences(unwrapped):
+                span = Span(item.start + sentence.start, item.start + sentence.end)
                 if estimate_tokens(text[span.start : span.end]) <= max_tokens:
                     yield span
                 else:
                     yield from _clauses(text, span, max_tokens)
 
 
+def _items(text: str, block: Span) -> Iterator[Span]:
+    """Yield table rows and list items with their continuation lines; runs of other lines stay together."""
+    start = block.start
+    in_table = False
+    for line in _split(text, block.start, block.end, LINE):
+        row = TABLE_ROW.match(text, line.start, line.end) is not None
+        if line.start > start and (row or in_table or LIST_ITEM.match(text, line.start, line.end)):
+            yield Span(start, line.start)
+            start = line.start
+        in_table = row
+    yield Span(start, block.end)
+
+
 def _clauses(text: str, span: Span, max_tokens: int) -> Iterator[Span]:
     start, held = span.start, 0
+    # Without any clause mark, cut blindly: half the budget in characters is under it in either language.
+    step = max(max_tokens // 2, 1)
     for clause in _split(text, span.start, span.end, CLAUSE):
-        # Without any clause mark, cut blindly: half the budget in characters is under it in either language.
-        for at in range(clause.start, clause.end, max(max_tokens // 2, 1)):
-            piece = Span(at, min(at + max(max_tokens // 2, 1), clause.end))
+        fits = estimate_tokens(text[clause.start : clause.end]) <= max_tokens
+        for at in range(clause.start, clause.end, len(text) if fits else step):
+            piece = clause if fits else Span(at, min(at + step, clause.end))
             size = estimate_tokens(text[piece.start : piece.end])
             if held and held + size > max_tokens:
                 yield Span(start, piece.start)
