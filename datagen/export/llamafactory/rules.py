@@ -98,6 +98,9 @@ def check_table(table: Table, entry: Entry, stage: Stage) -> Report:
         Finding(entry.name, i, code, severity, message, fix, table.lines[i])
         for i, code, severity, message, fix in quality_findings(aligned, fates, stage)
     ]
+    if any(isinstance(row, Aligned) and any(row.media) for row in aligned):
+        message = "rows carry images, videos or audios: a template of a text-only model stops on them"
+        findings.append(Finding(entry.name, None, "needs_multimodal", "note", message, "train a multimodal model with its template"))
     counts = Counter("kept" if fate is None else "crash" if isinstance(fate, Crash) else "drop" for fate in fates)
     if counts["drop"] == len(fates):
         message = "all rows are dropped: 'Cannot find valid samples, check `data/README.md` for the data format.'"

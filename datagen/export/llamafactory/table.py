@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -146,11 +147,21 @@ def _kind(value: object, dates: bool) -> Kind:
         case int() | float():
             return "number"
         case str():
-            return "timestamp" if dates and _DATE.fullmatch(value) else "string"
+            return "timestamp" if dates and _is_date(value) else "string"
         case list():
             return "list"
         case _:
             return "object"
+
+
+def _is_date(text: str) -> bool:
+    if not _DATE.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _fill(value: Any, kind: _Type) -> Any:
