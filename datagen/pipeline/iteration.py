@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from datagen.dedup import deduplicate_samples
-from datagen.export.formats import write_rows
 from datagen.export.llamafactory import register, train_command, train_yaml
 from datagen.hashing import fingerprint, merkle_root, sha256_hex
-from datagen.jsonl import JsonObject, read_json, read_rows, write_bytes, write_json
+from datagen.jsonl import JsonObject, read_json, read_rows, write_bytes, write_json, write_jsonl
 from datagen.pipeline.lessons import open_strategies, read_gold, write_exam, write_lessons
 from datagen.pipeline.progress import Listener
-from datagen.pipeline.recipe import STAGES, Recipe, Stage
+from datagen.pipeline.recipe import Recipe, Stage
 from datagen.pipeline.sources import Sources, run_ingest
 from datagen.pipeline.stage_store import StageStore, code_fingerprint
 from datagen.schemas.manifest import DatasetFile, FunnelStep, Manifest
@@ -164,8 +163,6 @@ def _parent_rows(workspace: Workspace, parent: Manifest | None) -> list[Sample]:
 
 
 def _write_datasets(workspace: Workspace, folder: Path, train: StageResult, exam: Exam) -> dict[str, DatasetFile]:
-    from datagen.jsonl import write_jsonl
-
     files: dict[str, DatasetFile] = {}
     for name, samples in (("train", train.kept), ("eval", exam.samples)):
         path = folder / f"{name}.jsonl"
@@ -184,7 +181,6 @@ def _register(
     config = folder / "train.yaml"
     text = train_yaml(name, data_dir=data_dir, model=spec.model, template=spec.template, output_dir=str(workspace.root / "saves" / name), has_eval=bool(examined), train_rows=len(train))
     write_bytes(config, text.encode())
-    write_rows(train, folder / f"train.{spec.format}.json", format=spec.format)
     registered = {
         "registered_train": DatasetFile(path=_relative(done.train_file, workspace), rows=len(train), sha256=sha256_hex(done.train_file.read_bytes()), entry=done.train_entry),
         "registered_eval": DatasetFile(path=_relative(done.eval_file, workspace), rows=len(examined), sha256=sha256_hex(done.eval_file.read_bytes()), entry=done.eval_entry),
@@ -241,5 +237,3 @@ def _versions() -> dict[str, str]:
             found[package] = "not installed"
     return found
 
-
-__all__ = ["STAGES", "Outcome", "Plan", "run_iteration"]

@@ -6,6 +6,7 @@ depends on. A stage is taken from disk only if that fingerprint matches; a stage
 
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ class StageStore:
         return StageResult(kept, dropped, stats)
 
 
+@cache
 def code_fingerprint(*parts: str) -> str:
     """Return the sha256 over the source of the named modules and packages of datagen (``ingest``, ``text.py``)."""
     files = [f for part in parts for f in (sorted((PACKAGE / part).rglob("*.py")) if (PACKAGE / part).is_dir() else [PACKAGE / part])]
