@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datagen.dedup import deduplicate
-    from datagen.export.llamafactory import register
+    from datagen.export.llamafactory import register, validate
     from datagen.pipeline.run import run
     from datagen.probe import run_probe as probe
     from datagen.schemas.detect import read_samples as load_samples
     from datagen.split import split_samples as split
 
-__all__ = ["deduplicate", "load_samples", "probe", "register", "run", "split"]
+__all__ = ["deduplicate", "load_samples", "probe", "register", "run", "split", "validate"]
 
 _HOMES = {
     "deduplicate": ("datagen.dedup", "deduplicate"),
@@ -24,6 +24,7 @@ _HOMES = {
     "register": ("datagen.export.llamafactory", "register"),
     "run": ("datagen.pipeline.run", "run"),
     "split": ("datagen.split", "split_samples"),
+    "validate": ("datagen.export.llamafactory", "validate"),
 }
 
 

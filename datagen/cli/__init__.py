@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "leak": "Find contamination between a train and an eval set.",
     "split": "Split a dataset into train, eval and vault without leakage.",
     "convert": "Convert between row formats.",
+    "validate": "Predict what LLaMA-Factory does with every row: kept, dropped or crash.",
     "register": "Write <name>_train and <name>_eval into LLaMA-Factory's dataset_info.json.",
     "train-config": "Print LLaMA-Factory YAML and the exact training command.",
     "probe": "Train a quick paired LoRA probe and give a verdict.",

@@ -1,0 +1,35 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import datagen
+from datagen.cli import COMMANDS, main
+
+
+def test_public_names_are_sorted_complete_and_load() -> None:
+    assert datagen.__all__ == sorted(datagen.__all__)
+    assert datagen.__all__ == ["deduplicate", "load_samples", "probe", "register", "run", "split", "validate"]
+    for name in datagen.__all__:
+        assert callable(getattr(datagen, name))
+        assert getattr(datagen, name).__doc__
+
+
+def test_import_and_help_load_nothing_heavy(repo: Path) -> None:
+    code = (
+        "import sys, datagen.cli; datagen.cli.main(['--help']);"
+        "sys.exit(','.join(sorted({'torch','transformers','polars','numba','openai','numpy','altair'} & set(sys.modules))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=repo, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_every_command_has_help_and_a_module(repo: Path) -> None:
+    modules = {p.stem for p in (repo / "datagen" / "cli").glob("*.py")} - {"__init__", "console"}
+    assert {name.replace("-", "_") for name in COMMANDS} == modules
+    for name in COMMANDS:
+        assert main([name, "--help"]) == 0
+
+
+def test_unknown_command_is_wrong_usage() -> None:
+    assert main(["frobnicate"]) == 2
