@@ -4,14 +4,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datagen.dedup.api import DedupResult, deduplicate, deduplicate_samples
+    from datagen.dedup.leakage import Leak, find_leaks
 
-__all__ = ["DedupResult", "deduplicate", "deduplicate_samples"]
+_HOMES = {
+    "DedupResult": "api",
+    "Leak": "leakage",
+    "deduplicate": "api",
+    "deduplicate_samples": "api",
+    "find_leaks": "leakage",
+}
+__all__ = ["DedupResult", "Leak", "deduplicate", "deduplicate_samples", "find_leaks"]
 
 
 def __getattr__(name: str) -> Any:
-    # numpy loads only when something is deduplicated.
-    if name not in __all__:
+    # numpy and numba load only when something is compared.
+    if name not in _HOMES:
         raise AttributeError(f"module 'datagen.dedup' has no attribute '{name}'")
-    from datagen.dedup import api
+    from importlib import import_module
 
-    return getattr(api, name)
+    return getattr(import_module(f"datagen.dedup.{_HOMES[name]}"), name)

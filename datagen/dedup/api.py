@@ -4,45 +4,50 @@
     >>> result = deduplicate(["退房时间是中午 12 点。", "退房时间是中午12点。", "早餐七点开始。"])
     >>> result.kept
     ['退房时间是中午 12 点。', '早餐七点开始。']
+    >>> result.explain(1)
+    'row 1 is dropped: near_duplicate of row 0, similarity 1.00 (cluster 0)'
+
+Two decisions. Plain rows are compared by Jaccard similarity alone unless ``numbers_matter``; samples inside a pipeline are facts, so there
+a different figure is a different row. And the same prompt with another completion is a *conflict*: it is reported, never dropped, since
+only a person can say which is right.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from pydantic import ValidationError
 
-from datagen.dedup.clusters import Clusters
-from datagen.dedup.incremental import On, TextIndex, text_of
+from datagen.dedup.batch import Duplicate, Engine, find_duplicates
+from datagen.dedup.compared import Compared, On, guard_numbers, of_record, of_text
 from datagen.errors import DataError, UsageError
 from datagen.hashing import canonical_json
+from datagen.jsonl import JsonObject, read_rows
 from datagen.schemas.detect import FORMATS, detect_format
-from datagen.schemas.record import completion_text, prompt_text
 from datagen.schemas.sample import Sample
 from datagen.schemas.stage import Dropped, StageResult
 from datagen.text import fold
 
-Engine = Literal["native", "datasketch", "ray"]
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+Rows = TypeVar("Rows")
 
 
 @dataclass(frozen=True, slots=True)
-class Duplicate:
-    """Why row ``row`` was dropped: the kept row it repeats, and how similar they are (exact Jaccard of shingles)."""
+class DedupResult(Generic[Rows]):
+    """Outcome in input order. ``kept`` and ``dropped`` hold the caller's own rows, in the container they came in (a path gives a list of
+    dicts).
 
-    row: int
-    kept_row: int
-    reason: Literal["exact_duplicate", "near_duplicate"]
-    similarity: float
+    ``clusters`` hold row numbers, from 0, the kept row first; ``conflicts`` the kept rows that answer one prompt differently;
+    ``duplicates`` says per dropped row why.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class DedupResult:
-    """``kept`` and ``dropped`` hold the caller's own rows in input order; ``clusters`` hold row numbers, the kept one first."""
-
-    kept: list[Any]
-    dropped: list[Any]
+    kept: Rows
+    dropped: Rows
     clusters: list[list[int]]
+    conflicts: list[list[int]]
     duplicates: dict[int, Duplicate]
 
     def explain(self, i: int) -> str:
@@ -50,116 +55,137 @@ class DedupResult:
         duplicate = self.duplicates.get(i)
         if duplicate is None:
             return f"row {i} is kept"
-        return f"row {i} is dropped: {duplicate.reason} of row {duplicate.kept_row}, similarity {duplicate.similarity:.2f}"
+        via = f" with row {duplicate.similar_row}" if duplicate.similar_row != duplicate.kept_row else ""
+        return (
+            f"row {i} is dropped: {duplicate.reason} of row {duplicate.kept_row}, "
+            f"similarity {duplicate.similarity:.2f}{via} (cluster {duplicate.cluster})"
+        )
 
 
-def deduplicate(rows: Any, *, threshold: float = 0.7, ngram: int = 5, on: On = "both", engine: Engine = "native") -> DedupResult:
+@overload
+def deduplicate(
+    rows: "DataFrame", *, threshold: float = ..., ngram: int = ..., on: On = ..., engine: Engine = ..., numbers_matter: bool = ...
+) -> "DedupResult[DataFrame]": ...
+@overload
+def deduplicate(
+    rows: list[str], *, threshold: float = ..., ngram: int = ..., on: On = ..., engine: Engine = ..., numbers_matter: bool = ...
+) -> DedupResult[list[str]]: ...
+@overload
+def deduplicate(
+    rows: str | Path | Sequence[JsonObject],
+    *,
+    threshold: float = ...,
+    ngram: int = ...,
+    on: On = ...,
+    engine: Engine = ...,
+    numbers_matter: bool = ...,
+) -> DedupResult[list[JsonObject]]: ...
+def deduplicate(
+    rows: Any, *, threshold: float = 0.7, ngram: int = 5, on: On = "both", engine: Engine = "native", numbers_matter: bool = False
+) -> DedupResult[Any]:
     """Remove exact and near duplicates; the first row of a cluster stays.
 
     Args:
-        rows: a list of strings or dicts, a polars frame, or the path of a JSON or JSONL dataset in any known format.
+        rows: a list of strings or dicts, a polars frame, or the path of a JSON or JSONL file. Dicts may be in any known row format; of
+        rows in no known format all values are compared.
         threshold: Jaccard similarity in (0, 1] at and above which two rows are near duplicates.
         ngram: units (CJK characters, words) per shingle.
         on: which text is compared, for rows that have a prompt and a completion.
-        engine: ``native``; the others come later.
+        engine: ``native``, or ``datasketch`` for candidates from that library's index: the same result, slower.
+        numbers_matter: rows whose numbers differ are no near duplicates, however alike their wording.
+
+    Returns:
+        A deterministic result; which rows form a cluster does not depend on their order.
 
     Raises:
-        UsageError: an unknown engine, a threshold outside (0, 1], or an unknown kind of rows.
+        UsageError: an unknown engine, a value out of range, or an unknown kind of rows.
+        DataError: the file cannot be read; names ``file:line``.
     """
-    if engine != "native":
-        raise UsageError(f"engine '{engine}' is not available in this version", hint="use engine='native'")
-    if not 0 < threshold <= 1:
-        raise UsageError(f"threshold must be in (0, 1], got {threshold}")
-    items, identities, texts = _convert(rows, on)
-    duplicates, clusters = _find(identities, texts, threshold=threshold, ngram=ngram, numbers_matter=False)
-    kept = [item for i, item in enumerate(items) if i not in duplicates]
-    dropped = [items[i] for i in sorted(duplicates)]
-    return DedupResult(kept, dropped, clusters, duplicates)
+    items, restore = _open(rows)
+    compared = _compare(items, on)
+    found = find_duplicates(
+        [guard_numbers(c) for c in compared] if numbers_matter else compared, threshold=threshold, ngram=ngram, engine=engine
+    )
+    keep = [i for i in range(len(items)) if i not in found.duplicates]
+    return DedupResult(restore(keep), restore(sorted(found.duplicates)), found.clusters, _conflicts(compared, keep), found.duplicates)
 
 
-def deduplicate_samples(samples: Sequence[Sample], *, threshold: float = 0.7, ngram: int = 5, on: On = "both") -> StageResult:
-    """Deduplicate samples as a stage. Rows with different figures are different rows, however alike their wording.
+def deduplicate_samples(
+    samples: Sequence[Sample],
+    *,
+    threshold: float = 0.7,
+    ngram: int = 5,
+    on: On = "both",
+    engine: Engine = "native",
+    numbers_matter: bool = True,
+) -> StageResult:
+    """Deduplicate samples as a stage. Unless told otherwise, rows with different figures are different rows, however alike their wording.
 
-    ``stats["conflicts"]`` counts questions that stay with different answers: they are for a person to settle, not dropped.
+    ``stats["clusters"]`` counts clusters; ``stats["conflicts"]`` counts prompts that stay with different completions.
+
+    Raises:
+        UsageError: an unknown engine or a value out of range.
     """
-    identities = [canonical_json(s.record.model_dump(mode="json")) for s in samples]
-    duplicates, clusters = _find(identities, [text_of(s, on) for s in samples], threshold=threshold, ngram=ngram, numbers_matter=True)
-    kept = [s for i, s in enumerate(samples) if i not in duplicates]
+    compared = [of_record(sample.record, on) for sample in samples]
+    found = find_duplicates(
+        [guard_numbers(c) for c in compared] if numbers_matter else compared, threshold=threshold, ngram=ngram, engine=engine
+    )
+    keep = [i for i in range(len(samples)) if i not in found.duplicates]
     dropped = [
-        Dropped(samples[i], d.reason, f"of {samples[d.kept_row].id[:12]}, similarity {d.similarity:.2f}") for i, d in sorted(duplicates.items())
+        Dropped(samples[i], d.reason, f"of {samples[d.kept_row].id[:12]}, similarity {d.similarity:.2f}, cluster {d.cluster}")
+        for i, d in sorted(found.duplicates.items())
     ]
-    answers: dict[str, set[str]] = {}
-    for sample in kept:
-        answers.setdefault(fold(prompt_text(sample.record)), set()).add(fold(completion_text(sample.record)))
-    return StageResult(kept, dropped, {"clusters": len(clusters), "conflicts": sum(len(a) > 1 for a in answers.values())})
+    stats = {"clusters": len(found.clusters), "conflicts": len(_conflicts(compared, keep))}
+    return StageResult([samples[i] for i in keep], dropped, stats)
 
 
-def _find(
-    identities: Sequence[bytes], texts: Sequence[str], *, threshold: float, ngram: int, numbers_matter: bool
-) -> tuple[dict[int, Duplicate], list[list[int]]]:
-    clusters = Clusters(len(texts))
-    similarity: dict[int, float] = {}
-    first: dict[bytes, int] = {}
-    exact: set[int] = set()
-    index = TextIndex(threshold=threshold, ngram=ngram, numbers_matter=numbers_matter)
-    for i, (identity, text) in enumerate(zip(identities, texts, strict=True)):
-        if identity in first:
-            exact.add(i)
-            similarity[i] = 1.0
-            clusters.union(first[identity], i)
-            continue
-        first[identity] = i
-        for match in index.matches(text):
-            clusters.union(int(match.id), i)
-            similarity[i] = max(similarity.get(i, 0.0), match.similarity)
-        index.add(str(i), text)
-    groups = clusters.groups()
-    duplicates = {
-        i: Duplicate(i, group[0], "exact_duplicate" if i in exact else "near_duplicate", similarity.get(i, 1.0))
-        for group in groups
-        for i in group[1:]
-    }
-    return duplicates, groups
+def _conflicts(rows: Sequence[Compared], keep: Sequence[int]) -> list[list[int]]:
+    """Return, for each prompt kept with more than one completion, its rows."""
+    by_prompt: dict[str, list[int]] = {}
+    for i in keep:
+        if rows[i].prompt.strip():
+            by_prompt.setdefault(fold(rows[i].prompt), []).append(i)
+    return [found for found in by_prompt.values() if len({fold(rows[i].completion) for i in found}) > 1]
 
 
-def _convert(rows: Any, on: On) -> tuple[list[Any], list[bytes], list[str]]:
-    """Return the caller's rows, what makes two of them identical, and the text to compare."""
+def _open(rows: Any) -> tuple[list[Any], Callable[[list[int]], Any]]:
+    """Return the rows one by one, and how to give some of them back in the caller's container."""
     if isinstance(rows, str | Path):
-        from datagen.jsonl import read_rows
-
         rows = [row.value for row in read_rows(Path(rows))]
-    elif hasattr(rows, "iter_rows"):
-        rows = list(rows.iter_rows(named=True))
-    if not isinstance(rows, Iterable):
-        raise UsageError(f"cannot deduplicate a {type(rows).__name__}", hint="give strings, dicts, a polars frame or a path")
-    items: list[Any] = list(rows)
+    if hasattr(rows, "iter_rows"):
+        return list(rows.iter_rows(named=True)), lambda indices: rows[indices]
+    if not isinstance(rows, Sequence):
+        raise UsageError(f"cannot deduplicate a {type(rows).__name__}", hint="give a list of strings or dicts, a polars frame or a path")
+    items: list[Any] = list(cast("Sequence[Any]", rows))
     for i, item in enumerate(items):
-        if not isinstance(item, str | dict | Sample):
+        if not isinstance(item, str | dict):
             raise UsageError(f"row {i}: cannot deduplicate a {type(item).__name__}", hint="rows are strings or dicts")
+    return items, lambda indices: [items[i] for i in indices]
+
+
+def _compare(items: Sequence[Any], on: On) -> list[Compared]:
     read = _reader([item for item in items if isinstance(item, dict)], on)
-    texts = [item if isinstance(item, str) else text_of(item, on) if isinstance(item, Sample) else read(item) for item in items]
-    identities = [canonical_json(item.to_json() if isinstance(item, Sample) else item) for item in items]
-    return items, identities, texts
+    return [of_text(item) if isinstance(item, str) else read(item) for item in items]
 
 
-def _reader(rows: list[dict[str, Any]], on: On) -> Callable[[dict[str, Any]], str]:
-    """Return how a row's text is read: by the rows' format, or, for rows in no known format, all their values."""
+def _reader(rows: list[JsonObject], on: On) -> Callable[[JsonObject], Compared]:
+    """Return how a row is read: by the rows' format; a row that is in no known format by all its values."""
     try:
         detection = detect_format(rows)
     except DataError:
-        return _all_text
+        return _all_values
 
-    def read(row: dict[str, Any]) -> str:
+    def read(row: JsonObject) -> Compared:
         try:
             if detection.format == "datagen":
-                return text_of(Sample.model_validate(row), on)
-            record = FORMATS[detection.format].read(detection.layout.normalise(row), detection.style)
-            return text_of(Sample(id="", record=record), on)
+                return of_record(Sample.model_validate(row).record, on)
+            return of_record(FORMATS[detection.format].read(detection.layout.normalise(row), detection.style), on)
         except (DataError, ValidationError):
-            return _all_text(row)
+            return _all_values(row)
 
     return read
 
 
-def _all_text(row: dict[str, Any]) -> str:
-    return "\n".join(value if isinstance(value, str) else canonical_json(value).decode() for _, value in sorted(row.items()))
+def _all_values(row: JsonObject) -> Compared:
+    values = [value if isinstance(value, str) else canonical_json(value).decode() for _, value in sorted(row.items())]
+    return Compared(canonical_json(row), "\n".join(values))

@@ -1,81 +1,85 @@
-"""An index that answers at once whether a text is near one it holds: used while generating, and by the exam's guard."""
+"""An index that answers at once whether a text is near one it holds: used while generating.
 
-from collections.abc import Hashable
-from typing import Literal, NamedTuple
+Signatures, bands and verification are those of :mod:`datagen.dedup.batch`, so both find the same pairs.
+"""
 
-from datagen.dedup.minhash import band_keys, bands_and_rows, signature
-from datagen.dedup.shingle import Shingles, jaccard, numbers, shingle
-from datagen.schemas.record import completion_text, prompt_text
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from datagen.dedup.compared import Compared, On, guard_numbers, of_record
+from datagen.dedup.lsh import choose_bands, signature_keys
+from datagen.dedup.minhash import signature
+from datagen.dedup.shingle import Shingles, jaccard, shingle
 from datagen.schemas.sample import Sample
-
-On = Literal["prompt", "completion", "both"]
+from datagen.text import fold
 
 
 class Match(NamedTuple):
-    """The nearest text found: its id and the exact Jaccard similarity in [0, 1]."""
+    """The nearest row found: its id and the exact Jaccard similarity in [0, 1]."""
 
     id: str
     similarity: float
 
 
-def text_of(sample: Sample, on: On) -> str:
-    """Return the part of a sample that is compared."""
-    if on == "prompt":
-        return prompt_text(sample.record)
-    if on == "completion":
-        return completion_text(sample.record)
-    return f"{prompt_text(sample.record)}\n{completion_text(sample.record)}"
+class _Entry(NamedTuple):
+    id: str
+    row: Compared
+    question: str
+    shingles: Shingles
+    answer: Shingles
 
 
-class TextIndex:
-    """Texts by LSH band; candidates are verified by exact Jaccard on shingles, so there are no false matches.
+class CompareIndex:
+    """Rows by LSH band; candidates are verified by exact Jaccard on shingles, so there are no false matches."""
 
-    With ``numbers_matter`` two texts match only if they hold the same numbers: "standard room 300" and "suite 500" share a
-    template, not a fact.
-    """
-
-    def __init__(self, *, threshold: float = 0.7, ngram: int = 5, numbers_matter: bool = False) -> None:
+    def __init__(self, *, threshold: float = 0.7, ngram: int = 5) -> None:
         self._threshold = threshold
         self._ngram = ngram
-        self._numbers_matter = numbers_matter
-        self._bands, self._rows = bands_and_rows(threshold)
-        self._buckets: dict[bytes, list[int]] = {}
-        self._ids: list[str] = []
-        self._shingles: list[Shingles] = []
-        self._numbers: list[Hashable] = []
+        self._bands = choose_bands(threshold)
+        self._buckets: dict[tuple[int, int], list[int]] = {}
+        self._entries: list[_Entry] = []
 
-    def add(self, identifier: str, text: str) -> None:
-        shingles = shingle(text, self._ngram)
-        position = len(self._ids)
-        self._ids.append(identifier)
-        self._shingles.append(shingles)
-        self._numbers.append(numbers(text) if self._numbers_matter else None)
-        for key in band_keys(signature(shingles), self._bands, self._rows):
-            self._buckets.setdefault(key, []).append(position)
+    def add(self, identifier: str, row: Compared) -> None:
+        entry = self._entry(identifier, row)
+        for key in signature_keys(signature(entry.shingles), self._bands):
+            self._buckets.setdefault(key, []).append(len(self._entries))
+        self._entries.append(entry)
 
-    def matches(self, text: str) -> list[Match]:
-        """Return all texts at or above the threshold, in the order they were added."""
-        shingles = shingle(text, self._ngram)
-        figures = numbers(text) if self._numbers_matter else None
-        keys = band_keys(signature(shingles), self._bands, self._rows)
+    def matches(self, row: Compared) -> Sequence[Match]:
+        """Return all rows at or above the threshold, in the order they were added."""
+        entry = self._entry("", row)
+        keys = signature_keys(signature(entry.shingles), self._bands)
         candidates = sorted({position for key in keys for position in self._buckets.get(key, ())})
-        found = [(p, jaccard(shingles, self._shingles[p])) for p in candidates if self._numbers[p] == figures]
-        return [Match(self._ids[p], similarity) for p, similarity in found if similarity >= self._threshold]
+        return [Match(other.id, s) for other in (self._entries[p] for p in candidates) if (s := self._similarity(entry, other)) is not None]
 
-    def find(self, text: str) -> Match | None:
+    def find(self, row: Compared) -> Match | None:
         """Return the most similar match (the first added among equals), or None."""
-        return max(self.matches(text), key=lambda m: m.similarity, default=None)
+        return max(self.matches(row), key=lambda m: m.similarity, default=None)
+
+    def _entry(self, identifier: str, row: Compared) -> _Entry:
+        return _Entry(identifier, row, fold(row.prompt), shingle(row.text, self._ngram), shingle(row.completion, self._ngram))
+
+    def _similarity(self, a: _Entry, b: _Entry) -> float | None:
+        """Return the similarity of near duplicates; None below the threshold, for other numbers, and for conflicts."""
+        if a.row.guard != b.row.guard:
+            return None
+        similarity = jaccard(a.shingles, b.shingles)
+        conflict = a.question and a.question == b.question and jaccard(a.answer, b.answer) < self._threshold
+        return similarity if similarity >= self._threshold and not conflict else None
 
 
 class NearIndex:
-    """A :class:`TextIndex` over samples; rows with different figures are different rows."""
+    """The same over samples; rows with different figures are different rows, a prompt answered differently is a conflict, not a match."""
 
     def __init__(self, *, threshold: float = 0.7, ngram: int = 5, on: On = "both") -> None:
         self._on: On = on
-        self._index = TextIndex(threshold=threshold, ngram=ngram, numbers_matter=True)
+        self._index = CompareIndex(threshold=threshold, ngram=ngram)
 
     def add(self, sample: Sample) -> None:
-        self._index.add(sample.id, text_of(sample, self._on))
+        self._index.add(sample.id, self._compared(sample))
 
     def find(self, sample: Sample) -> Match | None:
-        return self._index.find(text_of(sample, self._on))
+        return self._index.find(self._compared(sample))
+
+    def _compared(self, sample: Sample) -> Compared:
+        return guard_numbers(of_record(sample.record, self._on))

@@ -1,25 +1,31 @@
 """Leakage: which rows of one set are, in whole or in part, in another.
 
-Rules, in this order: ``exact`` (same folded text), ``containment`` (half or more of a text's 8-word, for Chinese 13-character, windows occur in
-the other), ``near_duplicate`` (Jaccard of 5-gram shingles >= 0.5). Windows of 8 words as in the PaLM and GPT-3 contamination studies
-(arXiv 2204.02311, 2005.14165); a Chinese character carries about 0.6 of a word.
+Rules, the first that holds is named: ``exact`` (same folded text), ``containment`` (half or more of either text's windows occur in the
+other; windows of 8 words, for Chinese of 13 characters), ``near_duplicate`` (Jaccard of 5-gram shingles >= 0.5). Overlaps are counted
+exactly: nothing is missed to hashing. Windows of 8 words as in the PaLM contamination study (arXiv 2204.02311, Appendix D); 13 Chinese
+characters are about as many words.
 """
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from datagen.dedup.incremental import TextIndex
-from datagen.dedup.shingle import shingle
+from datagen.dedup.overlap import OverlapIndex
+from datagen.dedup.shingle import Shingles, shingle
+from datagen.schemas.record import completion_text, prompt_text
+from datagen.schemas.sample import Sample
 from datagen.text import detect_language, fold, units
 
 Rule = Literal["exact", "containment", "near_duplicate"]
 WINDOW = {"zh": 13, "en": 8}
 CONTAINED = 0.5
 SIMILAR = 0.5
+SHORT_ANSWER = 13
+"""Completions of fewer units are not compared: a two-word fact cannot be said differently."""
+_RANK: dict[Rule, int] = {"exact": 2, "containment": 1, "near_duplicate": 0}
 
 
 class Leak(NamedTuple):
-    """Row ``train_row`` shares text with row ``eval_row``; ``score`` in [0, 1] is the rule's similarity."""
+    """Row ``train_row`` shares text with row ``eval_row`` (both from 0); ``score`` in [0, 1] is the rule's similarity."""
 
     train_row: int
     eval_row: int
@@ -27,51 +33,86 @@ class Leak(NamedTuple):
     score: float
 
 
+class Hit(NamedTuple):
+    """Text ``row`` of the index that a query leaks into."""
+
+    row: int
+    rule: Rule
+    score: float
+
+
 class LeakIndex:
-    """Evaluation texts, indexed once; ``find`` says whether a training text leaks into any of them."""
+    """Texts, indexed once; blank ones match nothing. Queries cost well under a millisecond for thousands of short texts."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self._exact: dict[str, int] = {}
-        self._windows: dict[int, list[int]] = {}
-        self._sizes: list[int] = []
-        self._near = TextIndex(threshold=SIMILAR, ngram=5)
-        for position, text in enumerate(texts):
-            self._exact.setdefault(fold(text), position)
-            windows = _windows(text)
-            self._sizes.append(len(windows))
-            for window in windows:
-                self._windows.setdefault(window, []).append(position)
+        self._exact: dict[str, list[int]] = {}
+        for row, text in enumerate(texts):
             if text.strip():
-                self._near.add(str(position), text)
+                self._exact.setdefault(fold(text), []).append(row)
+        languages = [detect_language(text) for text in texts]
+        self._windows = {
+            size: OverlapIndex([_windows(text, size if own == language else 0) for text, own in zip(texts, languages, strict=True)])
+            for language, size in WINDOW.items()
+        }
+        self._near = OverlapIndex([shingle(text, 5) for text in texts])
 
-    def find(self, text: str) -> tuple[int, Rule, float] | None:
-        """Return (eval row, rule, score) of the strongest leak, or None."""
+    def all(self, text: str) -> list[Hit]:
+        """Return every indexed text that ``text`` leaks into, by row, each with the first rule that holds."""
         if not text.strip():
-            return None
-        exact = self._exact.get(fold(text))
-        if exact is not None:
-            return exact, "exact", 1.0
-        windows = _windows(text)
-        shared: dict[int, int] = {}
-        for window in windows:
-            for position in self._windows.get(window, ()):
-                shared[position] = shared.get(position, 0) + 1
-        if shared:
-            score, row = max((n / min(len(windows), self._sizes[p]), -p) for p, n in shared.items())
-            if score >= CONTAINED:
-                return -row, "containment", score
-        match = self._near.find(text)
-        return (int(match.id), "near_duplicate", match.similarity) if match else None
+            return []
+        found: dict[int, Hit] = {}
+        shingles = shingle(text, 5)
+        for row, common, size in self._near.overlaps(shingles):
+            score = common / (len(shingles) + size - common)
+            if score >= SIMILAR:
+                found[row] = Hit(row, "near_duplicate", score)
+        for width, index in self._windows.items():
+            windows = _windows(text, width)
+            for row, common, size in index.overlaps(windows):
+                score = common / min(len(windows), size)
+                if score >= CONTAINED:
+                    found[row] = Hit(row, "containment", score)
+        for row in self._exact.get(fold(text), ()):
+            found[row] = Hit(row, "exact", 1.0)
+        return [found[row] for row in sorted(found)]
+
+    def find(self, text: str) -> Hit | None:
+        """Return the strongest leak (by rule, then score; the first among equals), or None."""
+        return max(self.all(text), key=_strength, default=None)
 
 
-def find_leaks(train: Sequence[str], evaluation: Sequence[str]) -> list[Leak]:
-    """Return the strongest leak of each training text, in training order."""
-    index = LeakIndex(evaluation)
-    found = ((row, index.find(text)) for row, text in enumerate(train))
-    return [Leak(row, *leak) for row, leak in found if leak is not None]
+def find_leaks(train_texts: Sequence[str], eval_texts: Sequence[str]) -> list[Leak]:
+    """Return every pair of a training and an evaluation text that share text, by training row, then evaluation row."""
+    index = LeakIndex(eval_texts)
+    return [Leak(row, *hit) for row, text in enumerate(train_texts) for hit in index.all(text)]
 
 
-def _windows(text: str) -> set[int]:
-    """Hashes of a text's windows; none if it is shorter than one: a short fact cannot be said differently."""
-    size = WINDOW[detect_language(text)]
-    return {int(h) for h in shingle(text, size)} if len(units(text)) >= size else set()
+def find_sample_leaks(train: Sequence[Sample], evaluation: Sequence[Sample]) -> list[Leak]:
+    """Return every pair of rows whose prompts share text, or whose completions of 13 units or more do; the stronger finding of a pair."""
+    found: dict[tuple[int, int], Leak] = {}
+    for read in (question_of, long_answer_of):
+        for leak in find_leaks([read(s) for s in train], [read(s) for s in evaluation]):
+            known = found.get(leak[:2])
+            if known is None or _strength(Hit(*leak[1:])) > _strength(Hit(*known[1:])):
+                found[leak[:2]] = leak
+    return [found[pair] for pair in sorted(found)]
+
+
+def question_of(sample: Sample) -> str:
+    """Return the prompt that leakage compares."""
+    return prompt_text(sample.record)
+
+
+def long_answer_of(sample: Sample) -> str:
+    """Return the completion (or plain text) that leakage compares; '' if it is too short to be said differently."""
+    text = completion_text(sample.record)
+    return text if sample.record.kind == "text" or len(units(text)) >= SHORT_ANSWER else ""
+
+
+def _strength(hit: Hit) -> tuple[int, float, int]:
+    return _RANK[hit.rule], hit.score, -hit.row
+
+
+def _windows(text: str, width: int) -> Shingles:
+    """Return a text's windows; none if it is shorter than one."""
+    return shingle(text, width) if width and len(units(text)) >= width else shingle("", 1)

@@ -1,6 +1,14 @@
-"""Texts as sets of hashed n-grams over units: one unit per CJK character, one per word or number."""
+"""Texts as sets of hashed n-grams over units: one unit per CJK character, one per word or number.
+
+``"退房时间是12点"`` has the units 退 房 时 间 是 12 点 and, with ``ngram=5``, three shingles. Hashes take no seed and do not
+depend on the machine: a unit is hashed with blake2b, an n-gram is a polynomial over its units' hashes modulo 2**64, finished with
+MurmurHash3's mixer.
+
+Source: A. Broder, "On the resemblance and containment of documents", 1997; mixer: A. Appleby, MurmurHash3, ``fmix64``.
+"""
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -10,22 +18,24 @@ from datagen.text import fold, units
 
 Shingles = npt.NDArray[np.uint64]
 NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
+_MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
+_SHIFT = np.uint64(33)
 
 
 def shingle(text: str, ngram: int) -> Shingles:
     """Return the sorted distinct 64-bit hashes of a text's n-grams, dtype uint64, shape (k,).
 
-    A text of fewer than ``ngram`` units is one shingle, so that short texts equal only themselves; a text without units
-    (punctuation only) is one shingle of its folded characters; an empty text has none. Hashes are blake2b: the same on every machine.
+    A text of fewer than ``ngram`` units is one shingle, so that short texts equal only themselves; a text without units (only punctuation
+    or emoji) is one shingle of its folded characters; an empty text has none.
     """
     found = units(text)
     if not found:
         folded = fold(text)
-        return np.array([_hash(f"\x01{folded}")] if folded else [], dtype=np.uint64)
-    if len(found) < ngram:
-        return np.array([_hash("\x00".join(found))], dtype=np.uint64)
-    grams = {"\x00".join(found[i : i + ngram]) for i in range(len(found) - ngram + 1)}
-    return np.array(sorted(_hash(gram) for gram in grams), dtype=np.uint64)
+        return np.array([_unit_hash(f"\x00{folded}")] if folded else [], dtype=np.uint64)
+    hashes = np.fromiter(map(_unit_hash, found), dtype=np.uint64, count=len(found))
+    return np.unique(_windows(hashes, min(ngram, len(found))))
 
 
 def jaccard(a: Shingles, b: Shingles) -> float:
@@ -42,9 +52,21 @@ def containment(part: Shingles, whole: Shingles) -> float:
 
 
 def numbers(text: str) -> tuple[str, ...]:
-    """Return the numbers of a text in order of value text, for comparison: two rows with different figures are two rows."""
+    """Return the numbers of a text, repeated as often as they occur, sorted: two rows with different figures are two rows."""
     return tuple(sorted(NUMBER.findall(fold(text))))
 
 
-def _hash(gram: str) -> int:
-    return int.from_bytes(blake2b(gram.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+@lru_cache(maxsize=1 << 17)
+def _unit_hash(unit: str) -> int:
+    return int.from_bytes(blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def _windows(hashes: Shingles, width: int) -> Shingles:
+    """Hash every window of ``width`` units; the width is part of the hash, so windows of different widths never match."""
+    count = len(hashes) - width + 1
+    mixed = np.full(count, width, dtype=np.uint64)
+    for offset in range(width):
+        mixed = mixed * _BASE + hashes[offset : offset + count]
+    mixed = (mixed ^ (mixed >> _SHIFT)) * _MIX_1
+    mixed = (mixed ^ (mixed >> _SHIFT)) * _MIX_2
+    return mixed ^ (mixed >> _SHIFT)
