@@ -1,6 +1,8 @@
-"""From a model's text to validated objects: thinking and fences stripped, damage repaired, the schema checked.
+"""Answers as data: text of a model to a validated object, with one re-ask when it does not fit.
 
-Reasons when it cannot be had: ``truncated`` (cut off by the token limit, even after repair), ``unparseable``, ``schema_mismatch``.
+Steps: reasoning (``<think>...</think>``), code fences and words around the JSON are cut off; strict JSON is tried, then repair of small
+damage; Pydantic validates. JSON that ends early is not repaired the first time: repair would silently lose items. Defects:
+``truncated`` (the provider stopped at ``max_tokens``; asking again would end the same way), ``unparseable``, ``schema_mismatch``.
 """
 
 import json
@@ -13,86 +15,119 @@ from pydantic import BaseModel, ValidationError
 from datagen.clients.types import ChatMessage, ChatRequest, ChatResponse, Client
 from datagen.jsonl import JsonObject
 
-Model = TypeVar("Model", bound=BaseModel)
-THINK = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-FENCE = re.compile(r"```(?:json)?\s*\n(.*?)(?:\n```|\Z)", re.DOTALL)
+T = TypeVar("T", bound=BaseModel)
+_FENCE = re.compile(r"```[A-Za-z0-9]*[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.S)
 
 
 @dataclass(frozen=True, slots=True)
-class Structured(Generic[Model]):
-    """``value`` or, if None, ``reason`` and ``detail``; and what was paid for it."""
+class Defect:
+    """Why a text is not the object that was asked for."""
 
-    value: Model | None
     reason: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """What came of asking: a value or a defect, the text it was read from, its request, and every response on the way."""
+
+    value: T | None
+    defect: Defect | None
+    text: str
+    request: ChatRequest
     responses: tuple[ChatResponse, ...]
-    request_key: str
 
 
-def strict_schema(model: type[BaseModel]) -> JsonObject:
-    """Return a model's JSON Schema in the form OpenAI's strict mode takes: every property required, nothing additional."""
-    schema: JsonObject = model.model_json_schema()
-    for part in [schema, *schema.get("$defs", {}).values()]:
-        if part.get("type") == "object":
-            part["additionalProperties"] = False
-            part["required"] = list(part.get("properties", {}))
-    return schema
-
-
-def read_structured(text: str, model: type[Model]) -> Model:
-    """Parse a model's answer.
+async def ask(client: Client, request: ChatRequest, model: type[T]) -> Answer[T]:
+    """Ask for an object of ``model``; once more, with the error, if the answer is not one.
 
     Raises:
-        ValueError: there is no JSON in it (json.JSONDecodeError), or it is not of the schema (pydantic.ValidationError).
+        RequestFailed, ProviderError: as the client.
     """
-    import json_repair
-
-    bare = THINK.sub("", text).strip()
-    fenced = FENCE.search(bare)
-    bare = fenced.group(1) if fenced else bare
-    try:
-        value: Any = json.loads(bare)
-    except (json.JSONDecodeError, RecursionError):
-        start = min((i for i in (bare.find("{"), bare.find("[")) if i >= 0), default=-1)
-        if start < 0:
-            raise json.JSONDecodeError("no JSON in the answer", bare, 0) from None
-        value = json_repair.loads(bare[start:])
-    if isinstance(value, list) and len(model.model_fields) == 1:
-        value = {next(iter(model.model_fields)): value}
-    return model.model_validate(value)
-
-
-async def ask(client: Client, request: ChatRequest, model: type[Model]) -> Structured[Model]:
-    """Ask for an answer of the schema; ask once more, with the error, if it is not.
-
-    Raises:
-        ProviderError: the provider failed.
-    """
-    response = await client.complete(request)
-    value, reason, detail = _read(response, model)
-    if value is not None or reason == "truncated":
-        return Structured(value, reason, detail, (response,), request.key())
+    first = await client.complete(request)
+    value, defect = _read(first, model, salvage=False)
+    if defect is None or defect.reason == "truncated":
+        return Answer(value, defect, first.text, request, (first,))
     again = replace(
         request,
         messages=(
             *request.messages,
-            ChatMessage("assistant", response.text),
-            ChatMessage("user", f"That is not valid: {detail}\nAnswer again with JSON of the schema only."),
+            ChatMessage("assistant", first.text),
+            ChatMessage("user", f"This is not valid ({defect.detail}). Answer again with the corrected JSON object only."),
         ),
     )
     second = await client.complete(again)
-    value, reason, detail = _read(second, model)
-    return Structured(value, reason, detail, (response, second), again.key())
+    value, defect = _read(second, model, salvage=True)
+    return Answer(value, defect, second.text, again, (first, second))
 
 
-def _read(response: ChatResponse, model: type[Model]) -> tuple[Model | None, str, str]:
+def parse(text: str, model: type[T], *, salvage: bool = False) -> T | Defect:
+    """Read one object from a model's text.
+
+    Args:
+        text: the completion.
+        model: what it should be.
+        salvage: also repair JSON that ends early; what was not written is missing from the result.
+    """
+    body = extract_json(text)
+    if not body:
+        return Defect("unparseable", "no JSON in the answer")
+    value = _loads(body, salvage)
+    if isinstance(value, Defect):
+        return value
     try:
-        return read_structured(response.text, model), "", ""
+        return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        reason, detail = "schema_mismatch", f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    except ValueError as error:
-        reason, detail = "unparseable", str(error)
+        shown = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the object'}: {e['msg']}" for e in error.errors()[:3])
+        return Defect("schema_mismatch", shown)
+
+
+def extract_json(text: str) -> str:
+    """Return the JSON part of a text, from its first bracket on, without reasoning, fences and words before; '' if there is none."""
+    body = text.strip().lstrip("\ufeff")
+    if body[:1] not in ("{", "["):
+        # Some servers swallow the opening tag, so that reasoning starts without one.
+        body = body.rpartition("</think>")[2].strip() if "</think>" in body else re.sub(r"\A<think>.*", "", body, flags=re.S)
+    fence = _FENCE.search(body)
+    if fence and body[:1] not in ("{", "["):
+        body = fence.group(1).strip()
+    start = min((i for i in (body.find("{"), body.find("[")) if i >= 0), default=-1)
+    return body[start:] if start >= 0 else ""
+
+
+def strict_schema(model: type[BaseModel]) -> JsonObject:
+    """Return the JSON Schema of a model in the form OpenAI's strict mode takes.
+
+    Raises:
+        ValueError: an object of it allows other properties or has optional ones.
+    """
+    schema: dict[str, Any] = model.model_json_schema()
+    for node in (schema, *schema.get("$defs", {}).values()):
+        closed = node.get("additionalProperties") is False and set(node.get("required", ())) == set(node.get("properties", {}))
+        if node.get("type") == "object" and not closed:
+            raise ValueError(f"{node.get('title')}: strict mode needs every property required and no others allowed")
+    return schema
+
+
+def _read(response: ChatResponse, model: type[T], *, salvage: bool) -> tuple[T | None, Defect | None]:
     if response.finish_reason == "length":
-        return None, "truncated", "cut off by the token limit; raise max_tokens"
-    return None, reason, detail
+        return None, Defect("truncated", f"the answer was cut off after {response.tokens_out} tokens; raise max_tokens")
+    value = parse(response.text, model, salvage=salvage)
+    return (None, value) if isinstance(value, Defect) else (value, None)
+
+
+def _loads(body: str, salvage: bool) -> object:
+    try:
+        return json.JSONDecoder(strict=False).raw_decode(body)[0]
+    except (ValueError, RecursionError) as error:
+        problem = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+    closed = body.rstrip("` \n\t").endswith(("}", "]"))
+    if not closed and not salvage:
+        return Defect("unparseable", f"the JSON ends early: {problem}")
+    import json_repair
+
+    try:
+        value: object = json_repair.loads(body)
+    except (ValueError, RecursionError):
+        value = ""
+    return value if isinstance(value, dict | list) else Defect("unparseable", problem)

@@ -1,1 +1,1 @@
-"""LLM strategies, one file each."""
+"""LLM strategies, one file each: prompt version, schema, and what makes a row of an answer."""
