@@ -20,8 +20,10 @@ from datagen.schemas.document import Document
 from datagen.schemas.record import completion_text, prompt_text
 from datagen.schemas.sample import Sample
 from datagen.schemas.stage import Dropped, StageResult
+from datagen.split_sets import Split, split_samples
 from datagen.text import units
 
+__all__ = ["Exam", "Split", "choose_unseen_documents", "split_samples"]
 SHORT_ANSWER = 13
 DOCUMENT_OVERLAP = 0.2
 
@@ -120,7 +122,9 @@ class Exam:
         if split_json.exists():
             if read_json(split_json).get("merkle_root") == root:
                 return
-            raise UsageError(f"{split_json}: another exam is frozen there", hint="the exam never changes; use another workspace for another exam")
+            raise UsageError(
+                f"{split_json}: another exam is frozen there", hint="the exam never changes; use another workspace for another exam"
+            )
         write_jsonl(exam_jsonl, (s.to_json() for s in self.samples))
         frozen: JsonObject = {"version": 1, "salt": salt, "ratios": dict(ratios), "ids": ids, "merkle_root": root}
         write_json(split_json, frozen)
@@ -134,10 +138,14 @@ class Exam:
         """
         frozen: Any = read_json(split_json)
         if not exam_jsonl.exists():
-            raise DataError(f"{exam_jsonl} is missing, but {split_json} names its questions", hint="restore it from a backup, or start a new workspace")
+            raise DataError(
+                f"{exam_jsonl} is missing, but {split_json} names its questions", hint="restore it from a backup, or start a new workspace"
+            )
         samples = tuple(_read_sample(exam_jsonl, line, row) for line, row in read_rows(exam_jsonl))
         if merkle_root(s.id for s in samples) != frozen.get("merkle_root"):
-            raise DataError(f"{exam_jsonl}: the exam was changed since it was frozen in {split_json}", hint="restore it, or start a new workspace")
+            raise DataError(
+                f"{exam_jsonl}: the exam was changed since it was frozen in {split_json}", hint="restore it, or start a new workspace"
+            )
         return cls(samples)
 
 
