@@ -12,7 +12,7 @@ from datagen.errors import DataError
 from datagen.jsonl import JsonObject, read_json, read_text
 
 _BY_NAME: tuple[tuple[str, str], ...] = (
-    (r"qwen3.*(instruct|nothink)|qwen-?3.*2507(?!.*thinking)", "qwen3_nothink"),
+    (r"qwen-?3.*(instruct|nothink)", "qwen3_nothink"),
     (r"qwen-?3", "qwen3"),
     (r"qwen", "qwen"),
     (r"gemma-?3-?(270m|1b)|gemma-?2", "gemma2"),

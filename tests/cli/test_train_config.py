@@ -1,0 +1,56 @@
+"""``datagen train-config``."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from datagen.cli import main
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    (tmp_path / "rows.json").write_text('[{"instruction":"q","input":"","output":"a"}]')
+    rows = str(tmp_path / "rows.json")
+    assert main(["-w", str(tmp_path), "register", rows, "--name", "hotel", "--eval", rows]) == 0
+    return tmp_path
+
+
+def test_writes_yaml_and_prints_the_command(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    out = workspace / "run.yaml"
+    arguments = [
+        "-w",
+        str(workspace),
+        "train-config",
+        "hotel",
+        "--model",
+        "Qwen/Qwen2.5-7B-Instruct",
+        "--loraplus",
+        "16",
+        "-o",
+        str(out),
+        "--json",
+    ]
+    assert main(arguments) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert (value["command"], value["template"]) == (f"llamafactory-cli train {out}", "qwen")
+    written = yaml.safe_load(out.read_text())
+    assert written == yaml.safe_load(value["yaml"])
+    assert (written["dataset"], written["eval_dataset"], written["loraplus_lr_ratio"]) == ("hotel_train", "hotel_eval", 16.0)
+    assert written["output_dir"].startswith("saves/hotel/sft-")
+
+
+def test_merge_names_the_export_command(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["-w", str(workspace), "train-config", "hotel", "--stage", "merge", "--model", "Qwen3-0.6B"]
+    assert main(arguments) == 2
+    assert main([*arguments, "--adapter", "saves/x"]) == 0
+    assert "llamafactory-cli export hotel_merge.yaml" in capsys.readouterr().out
+
+
+def test_wrong_names_and_stages(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-w", str(workspace), "train-config", "hotle"]) == 2
+    assert "did you mean 'hotel'" in capsys.readouterr().err
+    assert main(["-w", str(workspace), "train-config", "hotel", "--stage", "dpo"]) == 2
+    assert "no preference pairs" in capsys.readouterr().err
