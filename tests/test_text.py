@@ -59,7 +59,12 @@ def test_spans_cover_the_text_in_order(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "language"),
-    [("退房时间是中午 12 点。", "zh"), ("Check-out is at noon.", "en"), ("请打开 App 的 Wi-Fi 设置", "zh"), ("The word 房 means room.", "en")],
+    [
+        ("退房时间是中午 12 点。", "zh"),
+        ("Check-out is at noon.", "en"),
+        ("请打开 App 的 Wi-Fi 设置", "zh"),
+        ("The word 房 means room.", "en"),
+    ],
 )
 def test_language(text: str, language: str) -> None:
     assert detect_language(text) == language

@@ -1,0 +1,244 @@
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datagen.dedup.shingle import jaccard, shingle
+from datagen.errors import DataError, UsageError
+from datagen.hashing import sha256_hex
+from datagen.jsonl import read_json, read_rows, write_jsonl
+from datagen.schemas.document import Document
+from datagen.schemas.record import prompt_text, question_answer
+from datagen.schemas.sample import EvidenceSpan, Provenance, Sample
+from datagen.split import Exam, Split, choose_unseen_documents, split_samples
+from datagen.split_sets import Place
+
+RULES = {
+    "退房": "退房时间是中午 12 点，钻石会员可以延迟到下午 4 点退房，超时按半天房费收取。",
+    "押金": "国内酒店的押金由前台收取，退房后三个工作日内按原支付方式退回账户。",
+    "宠物": "每间客房最多可以携带一只体重不超过八公斤的小型犬，清洁费按次收取。",
+    "早餐": "早餐厅位于二层，工作日六点半开门，周末七点开门，儿童身高不足一米二免费。",
+    "发票": "电子发票在离店后次日开具，抬头错误的六十天之内可以免费重开两次。",
+}
+
+
+def _document(path: str, text: str, language: str = "zh") -> Document:
+    return Document(
+        path=path, sha256=sha256_hex(text), media_type="md", language="zh" if language == "zh" else "en", title=path, text=text, sections=()
+    )
+
+
+def _sample(question: str, answer: str, document: str = "", *, eval_set: str = "", quote: str = "") -> Sample:
+    evidence = (EvidenceSpan(document=document, start=0, end=len(quote), quote=quote),) if quote else ()
+    tags = {"eval_set": eval_set} if eval_set else {}
+    return Sample.of(question_answer(question, answer), provenance=Provenance(document=document, evidence=evidence), tags=tags)
+
+
+RECALL = _sample("钻石会员最晚几点退房？", "钻石会员可以延迟到下午四点退房，超时按半天房费收取。", "退房.md", eval_set="recall")
+UNSEEN = _sample("带一只小型犬入住要收多少清洁费？", "每次 80 元。", "宠物.md", eval_set="unseen", quote=RULES["宠物"])
+VAULT = _sample("What time does breakfast open on a Sunday?", "At seven.", "breakfast.md", eval_set="vault")
+GOLD = _sample("发票抬头写错了，可以免费重开几次？", "两次。", "发票.md", eval_set="gold")
+EXAM = Exam((RECALL, UNSEEN, VAULT, GOLD))
+
+
+def test_unseen_documents_are_whole_near_duplicate_groups() -> None:
+    documents = [_document(f"{name}.md", text * 2) for name, text in RULES.items()]
+    documents += [_document(f"{name}-副本.md", f"{text * 2}本页于本月更新。") for name, text in RULES.items()]
+    chosen = choose_unseen_documents(documents, ratio=0.4, salt="盐")
+    assert len(chosen) == 4
+    assert {path.removesuffix(".md").removesuffix("-副本") for path in chosen} == {
+        path.removesuffix(".md") for path in chosen if "副本" not in path
+    }
+
+
+@pytest.mark.parametrize("salt", ["甲", "乙", "丙"])
+def test_something_stays_for_training_in_each_language(salt: str) -> None:
+    documents = [_document(f"{name}.md", text) for name, text in RULES.items()]
+    documents.append(_document("en.md", "Guests may check out until noon on the day of departure.", "en"))
+    chosen = choose_unseen_documents(documents, ratio=0.99, salt=salt)
+    assert "en.md" not in chosen
+    assert len(chosen) == 4
+
+
+def test_no_ratio_holds_nothing_out_and_the_order_of_salts_is_stable() -> None:
+    documents = [_document(f"{name}.md", text) for name, text in RULES.items()]
+    assert choose_unseen_documents(documents, ratio=0, salt="盐") == frozenset()
+    assert choose_unseen_documents(documents, ratio=0.4, salt="盐") == choose_unseen_documents(documents, ratio=0.4, salt="盐")
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "document", "reason"),
+    [
+        ("宠物可以进餐厅吗？", "不可以。", "宠物.md", "from_unseen_document"),
+        ("带一只小型犬入住，要收多少清洁费呢？", "每次 80 元。", "常见问题.md", "leaks_into_unseen"),
+        ("钻石会员最晚几点退房", "下午四点。", "退房.md", "leaks_into_recall"),
+        ("延迟退房有什么规定？", "钻石会员可以延迟到下午四点退房，超时按半天房费收取！", "退房.md", "leaks_into_recall"),
+        ("what time does breakfast open on a sunday", "7:00", "breakfast.md", "leaks_into_vault"),
+        ("发票抬头写错了，可以免费重开几次？", "2 次。", "发票.md", "leaks_into_gold"),
+    ],
+)
+def test_a_training_row_that_leaks_is_refused(question: str, answer: str, document: str, reason: str) -> None:
+    verdict = EXAM.refuse(_sample(question, answer, document))
+    assert verdict is not None
+    assert verdict[0] == reason
+
+
+def test_evidence_of_an_unseen_document_is_refused_under_another_name() -> None:
+    verdict = EXAM.refuse(_sample("客房对犬只体重有何限制？", "八公斤。", "宠物-副本.md", quote=RULES["宠物"]))
+    assert verdict is not None
+    assert verdict[0] == "leaks_into_unseen"
+    assert verdict[1].startswith("evidence: exact of ")
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [("押金多久退回？", "三个工作日。"), ("发票什么时候开？", "两次。"), ("Is parking free?", "At seven.")],
+)
+def test_another_question_may_have_the_same_short_answer(question: str, answer: str) -> None:
+    assert EXAM.refuse(_sample(question, answer, "押金.md")) is None
+
+
+def test_quarantine_keeps_order_and_says_why() -> None:
+    clean = [_sample("押金多久退回？", "三个工作日。", "押金.md"), _sample("Is parking free?", "Yes.", "parking.md")]
+    leaking = _sample("宠物可以进餐厅吗？", "不可以。", "宠物.md")
+    result = EXAM.quarantine([clean[0], leaking, clean[1]])
+    assert list(result.kept) == clean
+    assert [(d.sample, d.reason, d.detail) for d in result.dropped] == [(leaking, "from_unseen_document", "宠物.md")]
+
+
+def test_freeze_and_load(tmp_path: Path) -> None:
+    split_json, exam_jsonl = tmp_path / "split.json", tmp_path / "exam.jsonl"
+    EXAM.freeze(split_json, exam_jsonl, salt="盐", ratios={"recall": 0.1})
+    assert Exam.load(split_json, exam_jsonl).samples == EXAM.samples
+    assert read_json(split_json)["ids"] == {"recall": [RECALL.id], "unseen": [UNSEEN.id], "vault": [VAULT.id], "gold": [GOLD.id]}
+    before = split_json.read_bytes()
+    Exam(EXAM.samples[::-1]).freeze(split_json, exam_jsonl, salt="盐", ratios={"recall": 0.1})
+    assert split_json.read_bytes() == before
+
+
+def test_another_exam_is_not_frozen_over_the_first(tmp_path: Path) -> None:
+    split_json, exam_jsonl = tmp_path / "split.json", tmp_path / "exam.jsonl"
+    EXAM.freeze(split_json, exam_jsonl, salt="盐", ratios={})
+    with pytest.raises(UsageError, match="another exam is frozen"):
+        Exam((RECALL,)).freeze(split_json, exam_jsonl, salt="盐", ratios={})
+
+
+def test_a_changed_answer_a_lost_row_and_a_lost_file_are_found(tmp_path: Path) -> None:
+    split_json, exam_jsonl = tmp_path / "split.json", tmp_path / "exam.jsonl"
+    EXAM.freeze(split_json, exam_jsonl, salt="盐", ratios={})
+    text = exam_jsonl.read_text(encoding="utf-8")
+    exam_jsonl.write_text(text.replace("每次 80 元。", "每次 90 元。"), encoding="utf-8")
+    with pytest.raises(DataError, match=r"exam\.jsonl:2: .*changed"):
+        Exam.load(split_json, exam_jsonl)
+    write_jsonl(exam_jsonl, [s.to_json() for s in EXAM.samples[:-1]])
+    with pytest.raises(DataError, match="changed since it was frozen"):
+        Exam.load(split_json, exam_jsonl)
+    exam_jsonl.unlink()
+    with pytest.raises(DataError, match="is missing"):
+        Exam.load(split_json, exam_jsonl)
+
+
+TOPICS = ("退房时间", "早餐时间", "押金退还", "电子发票", "宠物入住", "儿童加床", "停车收费", "行李寄存", "泳池开放", "机场接送")
+FORMS = ("请问{}是怎么规定的？", "我想了解一下酒店的{}安排", "{}可以更改吗，要提前多久说？", "How does the hotel handle {} for members?")
+
+
+def _rows(documents: bool = True) -> list[Sample]:
+    """Forty questions, ten a phrasing: questions of one phrasing differ in four characters only."""
+    pairs = enumerate(product(FORMS, TOPICS))
+    return [_sample(form.format(topic), f"第{i}条规定：见{topic}。", f"{topic}.md" if documents else "") for i, (form, topic) in pairs]
+
+
+def _all(split: Split) -> list[Sample]:
+    return [*split.train, *split.recall, *split.unseen, *split.vault, *(d.sample for d in split.quarantined)]
+
+
+DISTINCT = (
+    "退房时间是几点？",
+    "早餐在几楼供应？",
+    "押金什么时候退回卡里？",
+    "可以带小狗住吗？",
+    "Where do I park my car?",
+    "Is there a gym in the building?",
+    "怎样把发票抬头改成公司？",
+    "泳池周末开到多晚？",
+    "How do I reach the airport at night?",
+    "孩子加床要多少钱？",
+    "前台能寄存行李吗？",
+    "Can I pay with a foreign card?",
+    "会员积分多久过期？",
+    "忘了密码怎么登录？",
+    "Do rooms have a kettle?",
+    "取消订单会扣钱吗？",
+    "长住有没有折扣？",
+    "Who cleans the room on Sunday?",
+    "接机司机等多久？",
+    "酒店有充电桩吗？",
+)
+
+
+def _plain(n: int = 20, documents: int = 0) -> list[Sample]:
+    return [_sample(q, f"答案 {i}。", f"文档{i % documents}.md" if documents else "") for i, q in enumerate(DISTINCT[:n])]
+
+
+def test_without_documents_all_evaluation_rows_are_recall() -> None:
+    split = split_samples(_plain(), eval_ratio=0.2, vault_ratio=0.1)
+    assert (len(split.train), len(split.recall), len(split.unseen), len(split.vault), len(split.quarantined)) == (14, 4, 0, 2, 0)
+    assert {s.tags["eval_set"] for s in split.recall} == {"recall"}
+    assert {s.tags["eval_set"] for s in split.vault} == {"vault"}
+
+
+def test_half_of_the_evaluation_rows_are_documents_held_out_whole() -> None:
+    split = split_samples(_plain(documents=10), eval_ratio=0.2, vault_ratio=0.1)
+    assert (len(split.train), len(split.recall), len(split.unseen), len(split.vault)) == (14, 2, 2, 2)
+    held_out = {s.provenance.document for s in split.unseen}
+    assert len(held_out) == 1
+    assert held_out.isdisjoint(s.provenance.document for s in (*split.train, *split.recall, *split.vault))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations(_plain(documents=5)), st.sampled_from(["datagen", "盐"]))
+def test_the_split_does_not_depend_on_the_order_of_rows(rows: list[Sample], salt: str) -> None:
+    one, other = split_samples(_plain(documents=5), eval_ratio=0.3, salt=salt), split_samples(rows, eval_ratio=0.3, salt=salt)
+    for name in ("train", "recall", "unseen", "vault"):
+        assert {s.id for s in getattr(one, name)} == {s.id for s in getattr(other, name)}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(_rows()), max_size=40), st.sampled_from([0.1, 0.4]), st.sampled_from(["甲", "乙", "丙"]))
+def test_near_duplicates_never_straddle_and_no_row_is_lost(rows: list[Sample], ratio: float, salt: str) -> None:
+    split = split_samples(rows, eval_ratio=ratio, salt=salt)
+    assert sorted(s.id for s in _all(split)) == sorted(s.id for s in rows)
+    questions = [shingle(prompt_text(s.record), 5) for s in (*split.evaluation, *split.vault)]
+    assert all(jaccard(shingle(prompt_text(s.record), 5), q) < 0.5 for s in split.train for q in questions)
+    held_out = {s.provenance.document for s in split.unseen}
+    assert held_out.isdisjoint(s.provenance.document for s in split.train)
+
+
+def test_frozen_rows_stay_where_they_are_when_rows_are_added() -> None:
+    first = split_samples(_plain(10), eval_ratio=0.2, vault_ratio=0.1)
+    names: tuple[Place, ...] = ("train", "recall", "unseen", "vault")
+    places: dict[str, Place] = {s.id: name for name in names for s in getattr(first, name)}
+    near = _sample(f"请问{prompt_text(first.recall[0].record)}", "换一种问法。")
+    second = split_samples([*_plain(), near], eval_ratio=0.4, vault_ratio=0.1, frozen=places)
+    assert {s.id for s in first.recall} < {s.id for s in second.recall}
+    assert {s.id for s in first.vault} <= {s.id for s in second.vault}
+    assert {s.id for s in first.train} <= {s.id for s in second.train}
+    assert [d.sample.id for d in second.quarantined] == [near.id]
+    assert second.quarantined[0].reason == "leaks_into_recall"
+
+
+@pytest.mark.parametrize(("evaluation", "vault"), [(1.0, 0.0), (-0.1, 0.0), (0.6, 0.4)])
+def test_ratios_out_of_range(evaluation: float, vault: float) -> None:
+    with pytest.raises(UsageError, match="ratios must be"):
+        split_samples(_plain(), eval_ratio=evaluation, vault_ratio=vault)
+
+
+def test_no_rows() -> None:
+    assert split_samples([]) == Split((), (), (), (), ())
+
+
+def test_exam_rows_are_samples(tmp_path: Path) -> None:
+    EXAM.freeze(tmp_path / "split.json", tmp_path / "exam.jsonl", salt="盐", ratios={})
+    assert [Sample.model_validate(row.value).id for row in read_rows(tmp_path / "exam.jsonl")] == [s.id for s in EXAM.samples]
