@@ -1,9 +1,9 @@
 """Leakage: which rows of one set are, in whole or in part, in another.
 
-Rules, the first that holds is named: ``exact`` (same folded text), ``containment`` (half or more of either text's windows occur in the
-other; windows of 8 words, for Chinese of 13 characters), ``near_duplicate`` (Jaccard of 5-gram shingles >= 0.5). Overlaps are counted
-exactly: nothing is missed to hashing. Windows of 8 words as in the PaLM contamination study (arXiv 2204.02311, Appendix D); 13 Chinese
-characters are about as many words.
+Rules, the first that holds is named: ``exact`` (same units: width, case, space and punctuation aside), ``containment`` (half or more of
+either text's windows occur in the other; windows of 8 words, for Chinese of 13 characters), ``near_duplicate`` (Jaccard of 5-gram shingles
+>= 0.5). Overlaps are counted exactly: nothing is missed to hashing. Windows of 8 words as in the PaLM contamination study (arXiv
+2204.02311, Appendix D); 13 Chinese characters are about as many words.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class LeakIndex:
         self._exact: dict[str, list[int]] = {}
         for row, text in enumerate(texts):
             if text.strip():
-                self._exact.setdefault(fold(text), []).append(row)
+                self._exact.setdefault(_key(text), []).append(row)
         languages = [detect_language(text) for text in texts]
         self._windows = {
             size: OverlapIndex([_windows(text, size if own == language else 0) for text, own in zip(texts, languages, strict=True)])
@@ -72,7 +72,7 @@ class LeakIndex:
                 score = common / min(len(windows), size)
                 if score >= CONTAINED:
                     found[row] = Hit(row, "containment", score)
-        for row in self._exact.get(fold(text), ()):
+        for row in self._exact.get(_key(text), ()):
             found[row] = Hit(row, "exact", 1.0)
         return [found[row] for row in sorted(found)]
 
@@ -111,6 +111,10 @@ def long_answer_of(sample: Sample) -> str:
 
 def _strength(hit: Hit) -> tuple[int, float, int]:
     return _RANK[hit.rule], hit.score, -hit.row
+
+
+def _key(text: str) -> str:
+    return "\x00".join(units(text)) or fold(text)
 
 
 def _windows(text: str, width: int) -> Shingles:

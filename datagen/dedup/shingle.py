@@ -1,6 +1,6 @@
 """Texts as sets of hashed n-grams over units: one unit per CJK character, one per word or number.
 
-``"退房时间是12点"`` has the units 退 房 时 间 是 12 点 and, with ``ngram=5``, three shingles. Hashes take no seed and do not
+``"退房时间是12点"`` has the units 退 房 时 间 是 12 点 and, with ``ngram=5``, four shingles. Hashes take no seed and do not
 depend on the machine: a unit is hashed with blake2b, an n-gram is a polynomial over its units' hashes modulo 2**64, finished with
 MurmurHash3's mixer.
 
