@@ -59,9 +59,7 @@ def read_text(path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}:{line}: not UTF-8 (byte 0x{raw[error.start]:02x})", hint="save the file as UTF-8 and try again"
-        ) from error
+        raise DataError(f"{path}:{line}: not UTF-8 (byte 0x{raw[error.start]:02x})", hint="save the file as UTF-8 and try again") from error
 
 
 def read_json(path: Path) -> Any:

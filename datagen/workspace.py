@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,7 @@ class Workspace:
         return sorted(int(p.name) for p in self.iterations.iterdir() if p.is_dir() and p.name.isdigit())
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Generator[None]:
         """Hold the workspace for writing; the operating system releases the lock when the process dies.
 
         Raises:

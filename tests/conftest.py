@@ -2,7 +2,6 @@
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @pytest.fixture(autouse=True)
-def _only_loopback(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+def _only_loopback(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("network") is None:
         real = socket.socket.connect
 
@@ -26,7 +25,6 @@ def _only_loopback(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReque
             real(self, address)
 
         monkeypatch.setattr(socket.socket, "connect", connect)
-    yield
 
 
 @pytest.fixture

@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.errors import DataError, DatagenError, UsageError
-from datagen.jsonl import append_row, read_appended, read_json, read_rows, write_bytes, write_json, write_jsonl
+from datagen.jsonl import append_row, guard_disk, read_appended, read_json, read_rows, write_bytes, write_json, write_jsonl
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_categories=("Cs",)), max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(exclude_categories=("Cs",)), max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(exclude_categories=("Cs",)), max_size=8), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -89,13 +91,14 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_litter(tmp_path: Path) 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_full_disk_is_one_clear_error() -> None:
-    with pytest.raises(DatagenError, match="cannot write") as caught, Path("/dev/full").open("wb") as full:
-        from datagen.jsonl import guard_disk
-
-        with guard_disk(Path("/dev/full")):
-            full.write(b"x" * 100_000)
-            full.flush()
+    with pytest.raises(DatagenError, match="cannot write") as caught:
+        _fill(Path("/dev/full"))
     assert "free disk space" in caught.value.hint
+
+
+def _fill(path: Path) -> None:
+    with guard_disk(path), path.open("wb", buffering=0) as full:
+        full.write(b"x" * 100_000)
 
 
 def test_ascii_only_escapes_everything_else(tmp_path: Path) -> None:
@@ -108,7 +111,9 @@ def test_ascii_only_escapes_everything_else(tmp_path: Path) -> None:
 def test_kill_while_writing_leaves_old_or_new(tmp_path: Path) -> None:
     path = tmp_path / "big.bin"
     write_bytes(path, b"old" * 10)
-    code = f"from pathlib import Path; from datagen.jsonl import write_bytes\nwhile True: write_bytes(Path({str(path)!r}), b'new' * 1_000_000)"
+    code = (
+        f"from pathlib import Path; from datagen.jsonl import write_bytes\nwhile True: write_bytes(Path({str(path)!r}), b'new' * 1_000_000)"
+    )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent.parent)
     time.sleep(0.6)
     os.kill(process.pid, signal.SIGKILL)

@@ -14,7 +14,8 @@ def test_second_process_gets_a_clear_error_and_a_dead_one_holds_nothing(tmp_path
         f"with Workspace(Path({str(tmp_path)!r})).lock():\n print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=repo, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout and process.stdin
+    assert process.stdout
+    assert process.stdin
     assert process.stdout.readline() == "held\n"
     with pytest.raises(WorkspaceBusy, match=f"process {process.pid}"), Workspace(tmp_path).lock():
         pass

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,7 +46,7 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Any]:
+def progress() -> Generator[Any]:
     """Open a rich progress display on stderr: description, bar, count, rate, elapsed time, ETA and a ``note`` field."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn

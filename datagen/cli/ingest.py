@@ -27,7 +27,8 @@ def ingest(
         write_jsonl(documents, (document.model_dump(mode="json") for document in result.documents))
     kinds = Counter(d.media_type for d in result.documents)
     tokens = sum(chunk.n_tokens for chunk in chunks)
-    lines = [f"{len(result.documents)} documents ({', '.join(f'{k} {n}' for k, n in kinds.items())}), {len(chunks)} chunks, about {tokens} tokens -> {out}"]
+    by_kind = ", ".join(f"{kind} {n}" for kind, n in kinds.items())
+    lines = [f"{len(result.documents)} documents ({by_kind}), {len(chunks)} chunks, about {tokens} tokens -> {out}"]
     lines += [f"skipped {s.path}: {s.reason}{f' ({s.detail})' if s.detail else ''}" for s in result.skipped]
     value = {
         "documents": len(result.documents),

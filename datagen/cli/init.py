@@ -31,5 +31,7 @@ def init(
         if not target.exists():
             write_bytes(target, content)
             made.append(str(target))
-    human = "\n".join([*(f"made {path}" for path in made), f"next: put documents into {root / 'docs'}, then: datagen -w {root} run quickstart"])
+    human = "\n".join(
+        [*(f"made {path}" for path in made), f"next: put documents into {root / 'docs'}, then: datagen -w {root} run quickstart"]
+    )
     emit({"workspace": str(root), "made": made}, as_json=as_json, human=human)

@@ -20,7 +20,11 @@ def ls(
     kind = {"recipes": "pipelines"}.get(kind, kind)
     if kind not in SUFFIXES:
         raise UsageError(f"nothing of kind '{kind}' in the library", hint=suggest(kind, SUFFIXES))
-    folders = search_path("pipelines" if kind == "pipelines" else "prompts" if kind == "prompts" else "schemas", library=library_of(ctx), workspace=workspace_of(ctx).root)
+    folders = search_path(
+        "pipelines" if kind == "pipelines" else "prompts" if kind == "prompts" else "schemas",
+        library=library_of(ctx),
+        workspace=workspace_of(ctx).root,
+    )
     found: dict[str, str] = {}
     for folder in folders:
         for path in sorted(folder.rglob(f"*{SUFFIXES[kind]}")):

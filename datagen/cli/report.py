@@ -25,7 +25,12 @@ def report(
     manifest = next((m for m in reversed(manifests) if number in (None, m.number)), None)
     if manifest is None:
         finished = ", ".join(str(m.number) for m in manifests) or "none"
-        raise UsageError(f"no finished iteration{'' if number is None else f' {number}'} in {workspace.root} (finished: {finished})", hint="datagen ledger")
+        raise UsageError(
+            f"no finished iteration{'' if number is None else f' {number}'} in {workspace.root} (finished: {finished})",
+            hint="datagen ledger",
+        )
     path = workspace.iteration(manifest.number) / "report.html"
-    write_report(gather(workspace, manifest, [m for m in manifests if m.number <= manifest.number]), path, "zh" if language == "zh" else "en")
+    write_report(
+        gather(workspace, manifest, [m for m in manifests if m.number <= manifest.number]), path, "zh" if language == "zh" else "en"
+    )
     emit({"iteration": manifest.number, "report": str(path)}, as_json=as_json, human=str(path))

@@ -18,10 +18,10 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     from datagen.errors import UsageError, suggest
-    from datagen.pipeline.recipe import STAGES, load_recipe
+    from datagen.pipeline.recipe import STAGES, Stage, load_recipe
 
     workspace = workspace_of(ctx)
-    stage = next((s for s in STAGES if s == until), None)
+    stage: Stage | None = next((s for s in STAGES if s == until), None)
     if stage is None:
         raise UsageError(f"--until {until}: no such stage", hint=suggest(until, STAGES))
     loaded = load_recipe(recipe, settings=settings or [], library_dir=library_of(ctx), workspace=workspace.root)

@@ -145,9 +145,7 @@ def _exam(
         gold = read_gold(recipe.exam.gold) if recipe.exam.gold else []
         key = fingerprint([sources.key, written, recipe.exam.model_dump(mode="json"), recipe.generate.model_dump(mode="json"),
                            recipe.clean.model_dump(mode="json"), [s.id for s in gold], code_fingerprint("generate", "dedup")])  # fmt: skip
-        result = store.samples(
-            2, "exam", key, lambda: write_exam(recipe, sources, strategies, gold=gold, listener=listener), entered=None
-        )
+        result = store.samples(2, "exam", key, lambda: write_exam(recipe, sources, strategies, gold=gold, listener=listener), entered=None)
         exam = Exam(tuple(result.kept))
         exam.freeze(workspace.split, workspace.exam, salt=recipe.exam.salt, ratios={"unseen_documents": recipe.exam.unseen_documents})
         stats = result.stats
@@ -167,7 +165,7 @@ def _write_datasets(workspace: Workspace, folder: Path, train: StageResult, exam
     for name, samples in (("train", train.kept), ("eval", exam.samples)):
         path = folder / f"{name}.jsonl"
         write_jsonl(path, (s.to_json() for s in samples))
-        files[name] = DatasetFile(path=_relative(path, workspace), rows=len(samples), sha256=sha256_hex(path.read_bytes()))
+        files[name] = _file(path, len(samples), "", workspace)
     return files
 
 
@@ -179,12 +177,19 @@ def _register(
     examined = [s for s in exam.samples if s.tags.get("eval_set") in ("recall", "unseen")]
     done = register(data_dir, name, train, examined, format=spec.format, replace="own")
     config = folder / "train.yaml"
-    text = train_yaml(name, data_dir=data_dir, model=spec.model, template=spec.template, output_dir=str(workspace.root / "saves" / name), has_eval=bool(examined), train_rows=len(train))
+    text = train_yaml(
+        name,
+        data_dir=data_dir,
+        model=spec.model,
+        template=spec.template,
+        output_dir=str(workspace.root / "saves" / name),
+        has_eval=bool(examined),
+        train_rows=len(train),
+    )
     write_bytes(config, text.encode())
-    registered = {
-        "registered_train": DatasetFile(path=_relative(done.train_file, workspace), rows=len(train), sha256=sha256_hex(done.train_file.read_bytes()), entry=done.train_entry),
-        "registered_eval": DatasetFile(path=_relative(done.eval_file, workspace), rows=len(examined), sha256=sha256_hex(done.eval_file.read_bytes()), entry=done.eval_entry),
-    } if done.eval_file else {}  # fmt: skip
+    registered = {"registered_train": _file(done.train_file, len(train), done.train_entry, workspace)}
+    if done.eval_file is not None:
+        registered["registered_eval"] = _file(done.eval_file, len(examined), done.eval_entry or "", workspace)
     return {**files, **registered}, train_command(config)
 
 
@@ -210,9 +215,15 @@ def _probe(
     return result.model_dump(mode="json")
 
 
+def _file(path: Path, rows: int, entry: str, workspace: Workspace) -> DatasetFile:
+    return DatasetFile(path=_relative(path, workspace), rows=rows, sha256=sha256_hex(path.read_bytes()), entry=entry)
+
+
 def _step(stage: str, stats: JsonObject) -> FunnelStep:
     reasons = {str(k): int(v) for k, v in dict(stats.get("reasons", {})).items()}
-    return FunnelStep(stage=stage, entered=int(stats["entered"]), kept=int(stats["kept"]), dropped=reasons, seconds=float(stats.get("seconds", 0.0)))
+    return FunnelStep(
+        stage=stage, entered=int(stats["entered"]), kept=int(stats["kept"]), dropped=reasons, seconds=float(stats.get("seconds", 0.0))
+    )
 
 
 def _relative(path: Path, workspace: Workspace) -> str:
@@ -236,4 +247,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
-

@@ -94,7 +94,15 @@ def write_lessons(
 
     documents = [d for d in sources.documents if d.path not in held_out]
     result = _generate(
-        recipe, sources, strategies, documents=documents, target=target, purpose="train", refuse=refuse, listener=listener, existing=existing
+        recipe,
+        sources,
+        strategies,
+        documents=documents,
+        target=target,
+        purpose="train",
+        refuse=refuse,
+        listener=listener,
+        existing=existing,
     )
     if len(result.kept) < recipe.generate.min_share * target:
         reasons = ", ".join(f"{reason} {n}" for reason, n in list(result.reasons().items())[:4]) or "no candidates"

@@ -101,9 +101,7 @@ class Recipe(Frozen):
         return self
 
 
-def load_recipe(
-    name: str, *, settings: Sequence[str] = (), library_dir: Path | None = None, workspace: Path | None = None
-) -> Recipe:
+def load_recipe(name: str, *, settings: Sequence[str] = (), library_dir: Path | None = None, workspace: Path | None = None) -> Recipe:
     """Read a recipe by path (``my.yaml``) or by name (``quickstart``) and apply ``KEY=VALUE`` settings.
 
     Raises:

@@ -34,7 +34,9 @@ class RunResult:
     advice: str
 
 
-def run(recipe: Recipe, *, workspace: Workspace, docs: Path | None = None, until: Stage = "probe", listener: Listener | None = None) -> RunResult:
+def run(
+    recipe: Recipe, *, workspace: Workspace, docs: Path | None = None, until: Stage = "probe", listener: Listener | None = None
+) -> RunResult:
     """Run a recipe end to end, or up to a stage of its first unfinished iteration.
 
     Raises:
@@ -66,7 +68,9 @@ def run(recipe: Recipe, *, workspace: Workspace, docs: Path | None = None, until
                 if outcome.manifest is None:
                     return RunResult((*outcomes, outcome), tuple(skipped), None, "")
                 manifest = outcome.manifest.model_copy(update={"advice": advise(outcome.manifest, parent, recipe.report_language)})
-                write_report(gather(workspace, manifest, [*read_ledger(workspace), manifest]), outcome.folder / "report.html", recipe.report_language)
+                write_report(
+                    gather(workspace, manifest, [*read_ledger(workspace), manifest]), outcome.folder / "report.html", recipe.report_language
+                )
                 write_manifest(outcome.folder, manifest)
                 outcomes.append(Outcome(outcome.folder, manifest, outcome.funnel, outcome.probe))
             parent = manifest

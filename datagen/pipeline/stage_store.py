@@ -35,7 +35,9 @@ class StageStore:
         stats: JsonObject = read_json(path)
         return stats if stats.get("fingerprint") == key else None
 
-    def finish(self, position: int, kind: str, key: str, *, kept: list[JsonObject], dropped: list[JsonObject], stats: JsonObject) -> JsonObject:
+    def finish(
+        self, position: int, kind: str, key: str, *, kept: list[JsonObject], dropped: list[JsonObject], stats: JsonObject
+    ) -> JsonObject:
         """Write a stage's outcome, ``stats.json`` last."""
         folder = self.path(position, kind)
         write_jsonl(folder / "kept.jsonl", kept)

@@ -1,7 +1,7 @@
 """One sentence of advice from an iteration's figures, in the user's language."""
 
-from datagen.schemas.manifest import Manifest
 from datagen.schemas.document import Language
+from datagen.schemas.manifest import Manifest
 
 
 def advise(manifest: Manifest, parent: Manifest | None, language: Language) -> str:
@@ -11,12 +11,15 @@ def advise(manifest: Manifest, parent: Manifest | None, language: Language) -> s
     if verdict is None:
         return "没有运行探针，因此无法判断数据是否有效。" if zh else "The probe was not run, so nothing can be said about the data's worth."
     gain = -float(verdict["delta"])
-    against = (f"v{parent.number}" if zh else f"v{parent.number}") if parent else ("未训练的基座模型" if zh else "the untrained base model")
+    against = f"v{parent.number}" if parent else ("未训练的基座模型" if zh else "the untrained base model")
     rows = manifest.datasets["train"].rows if "train" in manifest.datasets else manifest.size
     match verdict["verdict"]:
         case "BETTER":
             if zh:
-                return f"{rows} 行数据优于{against}（每个答案 token 少 {gain:.3f} nats）：值得继续扩充，按同样方式做下一个规模，并人工看几条答案。"
+                return (
+                    f"{rows} 行数据优于{against}（每个答案 token 少 {gain:.3f} nats）："
+                    "值得继续扩充，按同样方式做下一个规模，并人工看几条答案。"
+                )
             return (
                 f"These {rows} rows beat {against} by {gain:.3f} nats per answer token: growing is still worth it; "
                 "make the next size the same way and read some answers by hand."
@@ -35,4 +38,4 @@ def advise(manifest: Manifest, parent: Manifest | None, language: Language) -> s
         case _:
             if zh:
                 return f"还看不出 {rows} 行与{against}的差别：按结论行所说增加种子、考题或文档后再下结论。"
-            return f"No detectable difference yet between these {rows} rows and {against}: do what its line says would settle it before concluding."
+            return f"No detectable difference yet between these {rows} rows and {against}: see the verdict line for what would settle it."

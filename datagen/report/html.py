@@ -26,7 +26,9 @@ def render_report(data: ReportData, language: Language) -> str:
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
     environment.filters["clip"] = _clip
     words = WORDS[language]
-    return environment.get_template("page.html.j2").render(w=words, d=data, m=data.manifest, language=language, pictures=_pictures(data, words))
+    return environment.get_template("page.html.j2").render(
+        w=words, d=data, m=data.manifest, language=language, pictures=_pictures(data, words)
+    )
 
 
 def _pictures(data: ReportData, words: dict[str, str]) -> dict[str, Markup]:
@@ -56,7 +58,9 @@ def _curve_points(probe: dict[str, Any] | None) -> list[dict[str, Any]]:
             continue
         for point in curve["points"]:
             series = {"train": point["train_loss"], **point["eval_loss"]}
-            points.extend({"step": point["step"], "loss": loss, "series": name, "seed": str(curve["seed"])} for name, loss in series.items())
+            points.extend(
+                {"step": point["step"], "loss": loss, "series": name, "seed": str(curve["seed"])} for name, loss in series.items()
+            )
     return points
 
 

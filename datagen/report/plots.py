@@ -17,7 +17,9 @@ COLORS = [INK, SECOND, "#5b8c5a", "#8d5a97"]
 def histogram(values: Sequence[int], *, title: str, axis: str) -> str:
     """Return an SVG histogram of token counts."""
     frame = pl.DataFrame({"value": list(values)})
-    chart = alt.Chart(frame).mark_bar(color=INK).encode(x=alt.X("value:Q", bin=alt.Bin(maxbins=24), title=axis), y=alt.Y("count()", title=None))
+    chart = (
+        alt.Chart(frame).mark_bar(color=INK).encode(x=alt.X("value:Q", bin=alt.Bin(maxbins=24), title=axis), y=alt.Y("count()", title=None))
+    )
     return _svg(chart.properties(title=title, width=WIDTH, height=180))
 
 
@@ -27,8 +29,13 @@ def bars(counts: Sequence[tuple[str, int]], *, title: str, most: int = 40) -> st
     if len(counts) > most:
         shown.append((f"+{len(counts) - most}", sum(n for _, n in counts[most:])))
     frame = pl.DataFrame({"name": [_short(n) for n, _ in shown], "count": [c for _, c in shown], "order": list(range(len(shown)))})
-    chart = alt.Chart(frame).mark_bar(color=INK).encode(
-        x=alt.X("count:Q", title=None), y=alt.Y("name:N", sort=alt.EncodingSortField("order"), title=None, axis=alt.Axis(labelLimit=260))
+    chart = (
+        alt.Chart(frame)
+        .mark_bar(color=INK)
+        .encode(
+            x=alt.X("count:Q", title=None),
+            y=alt.Y("name:N", sort=alt.EncodingSortField("order"), title=None, axis=alt.Axis(labelLimit=260)),
+        )
     )
     return _svg(chart.properties(title=title, width=WIDTH - 140, height=max(60, 15 * len(shown))))
 
@@ -36,11 +43,15 @@ def bars(counts: Sequence[tuple[str, int]], *, title: str, most: int = 40) -> st
 def learning_curves(points: Sequence[dict[str, Any]], *, title: str, x: str, y: str) -> str:
     """Return SVG curves; each point has ``step``, ``loss``, ``series`` (line) and ``seed`` (one thin line each)."""
     frame = pl.DataFrame([{k: p[k] for k in ("step", "loss", "series", "seed")} for p in points])
-    chart = alt.Chart(frame).mark_line(point=True, opacity=0.75).encode(
-        x=alt.X("step:Q", title=x),
-        y=alt.Y("loss:Q", title=y, scale=alt.Scale(zero=False)),
-        color=alt.Color("series:N", title=None, scale=alt.Scale(range=COLORS)),
-        detail="seed:N",
+    chart = (
+        alt.Chart(frame)
+        .mark_line(point=True, opacity=0.75)
+        .encode(
+            x=alt.X("step:Q", title=x),
+            y=alt.Y("loss:Q", title=y, scale=alt.Scale(zero=False)),
+            color=alt.Color("series:N", title=None, scale=alt.Scale(range=COLORS)),
+            detail="seed:N",
+        )
     )
     return _svg(chart.properties(title=title, width=WIDTH, height=220))
 
@@ -58,14 +69,20 @@ def verdict_intervals(verdicts: Sequence[dict[str, Any]], *, title: str, axis: s
 def size_curve(losses: Sequence[tuple[int, float]], *, title: str, x: str, y: str) -> str:
     """Return an SVG of the primary eval loss by number of training rows (0 = untrained base)."""
     frame = pl.DataFrame({"rows": [r for r, _ in losses], "loss": [v for _, v in losses]})
-    chart = alt.Chart(frame).mark_line(point=True, color=INK).encode(
-        x=alt.X("rows:Q", title=x), y=alt.Y("loss:Q", title=y, scale=alt.Scale(zero=False))
+    chart = (
+        alt.Chart(frame)
+        .mark_line(point=True, color=INK)
+        .encode(x=alt.X("rows:Q", title=x), y=alt.Y("loss:Q", title=y, scale=alt.Scale(zero=False)))
     )
     return _svg(chart.properties(title=title, width=WIDTH, height=180))
 
 
 def _svg(chart: Any) -> str:
-    spec = chart.configure(font="system-ui, 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif").configure_view(stroke=None).to_dict()
+    spec = (
+        chart.configure(font="system-ui, 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif")
+        .configure_view(stroke=None)
+        .to_dict()
+    )
     svg = str(vl_convert.vegalite_to_svg(spec))
     # The drawing carries its own size; the page scales it.
     return re.sub(r"<svg ", '<svg role="img" ', svg, count=1)

@@ -20,7 +20,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "sample_kept": "Rows kept (a fixed random choice)", "sample_dropped": "Rows and files dropped, with reasons",
         "answer": "answer", "document": "document", "evidence": "evidence", "reason": "reason",
         "iterations": "Iterations", "rows": "rows", "command": "Full training run in LLaMA-Factory",
-        "exam": "Exam: {recall} questions on documents trained on (recall), {unseen} on documents held out (unseen), {gold} written by people (gold).",
+        "exam": "Exam: {recall} questions on documents trained on (recall), {unseen} on documents held out (unseen), "
+        "{gold} written by people (gold).",
         "limits": "What this cannot say: loss on a small model is not answer quality; read the answers. "
         "Questions written by the generator reward its style; look at gold where there is one.",
         "by_size": "Loss by size",

@@ -39,7 +39,10 @@ def test_settings_replace_values_by_path(tmp_path: Path) -> None:
     [
         (GOOD.replace("sizes: [10, 20]", "sizes: [20, 10]"), "sizes must be positive and growing"),
         (GOOD + "exma: {size: 3}\n", "unknown key 'exma' .did you mean 'exam'"),
-        (GOOD.replace("register: {name: hotel}", "register: {name: hotel, formt: alpaca}"), "unknown key 'register.formt' .did you mean 'format'"),
+        (
+            GOOD.replace("register: {name: hotel}", "register: {name: hotel, formt: alpaca}"),
+            "unknown key 'register.formt' .did you mean 'format'",
+        ),
         (GOOD.replace("kind: extractive", "kind: magic"), "generate.strategies.0"),
         (GOOD + "  - : [\n", "r.yaml:.*not valid YAML"),
         ("- a\n- b\n", "a recipe is a YAML mapping, got list"),

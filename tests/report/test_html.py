@@ -8,20 +8,52 @@ HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)> javascript:al
 
 def _data(text: str) -> ReportData:
     verdict = {
-        "eval_set": "recall", "delta": -0.21, "low": -0.3, "high": -0.12, "verdict": "BETTER", "baseline_loss": 2.5, "new_loss": 2.29,
-        "seeds": 3, "documents": 40, "items": 140, "tokens": 2000, "look": 1, "sentence": {"zh": "更好。", "en": "Better."},
-    }  # fmt: skip
+        "eval_set": "recall",
+        "delta": -0.21,
+        "low": -0.3,
+        "high": -0.12,
+        "verdict": "BETTER",
+        "baseline_loss": 2.5,
+        "new_loss": 2.29,
+        "seeds": 3,
+        "documents": 40,
+        "items": 140,
+        "tokens": 2000,
+        "look": 1,
+        "sentence": {"zh": "更好。", "en": "Better."},
+    }
     manifest = Manifest(
-        number=1, recipe="quickstart", recipe_version=1, size=100, parent=None, fingerprint="f" * 64, fingerprints={}, created="2026-11-24T05:00:00+00:00",
-        seconds=1.0, funnel=(FunnelStep(stage="generate", entered=3, kept=2, dropped={"near_duplicate": 1}),), exam={"recall": 140, "unseen": 60, "gold": 0},
-        datasets={"train": DatasetFile(path="train.jsonl", rows=2, sha256="0")}, verdicts=(verdict,), primary="recall", advice=text,
+        number=1,
+        recipe="quickstart",
+        recipe_version=1,
+        size=100,
+        parent=None,
+        fingerprint="f" * 64,
+        fingerprints={},
+        created="2026-11-24T05:00:00+00:00",
+        seconds=1.0,
+        funnel=(FunnelStep(stage="generate", entered=3, kept=2, dropped={"near_duplicate": 1}),),
+        exam={"recall": 140, "unseen": 60, "gold": 0},
+        datasets={"train": DatasetFile(path="train.jsonl", rows=2, sha256="0")},
+        verdicts=(verdict,),
+        primary="recall",
+        advice=text,
         train_command="llamafactory-cli train train.yaml",
-    )  # fmt: skip
+    )
     row = ShownRow(question=text, answer=text * 200, document=text, evidence=text, stage="generate", reason="near_duplicate", detail=text)
     probe = {
-        "curves": [{"arm": "new", "seed": 0, "points": [{"step": 1, "train_loss": 3.0, "eval_loss": {"recall": 2.9}}, {"step": 2, "train_loss": 2.0, "eval_loss": {"recall": 2.4}}]}],
+        "curves": [
+            {
+                "arm": "new",
+                "seed": 0,
+                "points": [
+                    {"step": 1, "train_loss": 3.0, "eval_loss": {"recall": 2.9}},
+                    {"step": 2, "train_loss": 2.0, "eval_loss": {"recall": 2.4}},
+                ],
+            }
+        ],
         "answers": [{"question": text, "reference": text, "baseline": text, "new": text}],
-    }  # fmt: skip
+    }
     return ReportData(manifest, [manifest], [12, 30], [5, 9], [(text, 2)], [("faq", 2)], [("zh", 2)], [row], [row], probe)
 
 
