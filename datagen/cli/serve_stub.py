@@ -1,43 +1,42 @@
-"""``datagen serve-stub``."""
+"""``datagen serve-stub``: a fake OpenAI endpoint until interrupted."""
 
 import json
+import os
+import signal
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from datagen.cli.console import JsonOption, say
-from datagen.errors import UsageError, suggest
 
 
 def serve_stub(
-    port: Annotated[int, typer.Option("--port", help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
-    latency_ms: Annotated[int, typer.Option("--latency-ms", min=0)] = 0,
-    fault: Annotated[list[str] | None, typer.Option("--fault", help="NAME=SHARE, for example 429=0.2; may be repeated.")] = None,
-    seed: Annotated[str, typer.Option("--seed", help="Draws which requests a fault befalls.")] = "stub",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    latency_ms: Annotated[float, typer.Option("--latency-ms", min=0, help="Time every answer takes.")] = 0,
+    faults: Annotated[
+        str, typer.Option("--faults", help="NAME=RATE,...: 429, 500, 503, hang, quota, torn_json, think, fences, truncate, ungrounded, ...")
+    ] = "",
+    seed: Annotated[int, typer.Option("--seed", help="Draws which requests a fault strikes.")] = 0,
+    retry_after_s: Annotated[float, typer.Option("--retry-after", min=0, help="Seconds a 429 asks to wait; 0: no header.")] = 0.05,
+    script: Annotated[Path | None, typer.Option("--script", help="JSONL of answers to give first.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    from datagen.testing.stub_server import FAULTS, Script, StubServer
+    from datagen.jsonl import read_rows
+    from datagen.testing.stub_faults import Faults
+    from datagen.testing.stub_server import StubServer, read_script
 
-    faults: dict[str, float] = {}
-    for item in fault or []:
-        name, _, share = item.partition("=")
-        if name not in FAULTS:
-            raise UsageError(f"--fault {item}: unknown fault '{name}'", hint=suggest(name, FAULTS))
+    answers = read_script([row.value for row in read_rows(script)]) if script else []
+    parsed = Faults.parse(faults, seed=seed, retry_after_s=retry_after_s)
+    with StubServer(port=port, latency_ms=latency_ms, faults=parsed, script=answers) as stub:
+        spec = f"openai:stub@{stub.base_url}"
+        value = {"base_url": stub.base_url, "model": spec, "pid": os.getpid()}
+        sys.stdout.write((json.dumps(value) if as_json else f"serving on {stub.base_url}; use --model {spec}; end with Ctrl-C") + "\n")
+        sys.stdout.flush()
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            faults[name] = float(share)
-        except ValueError as error:
-            raise UsageError(f"--fault {item}: expected NAME=SHARE with a share from 0 to 1") from error
-    try:
-        server = StubServer(Script(latency_s=latency_ms / 1000, faults=faults, seed=seed), port)
-    except OSError as error:
-        raise UsageError(f"cannot listen on 127.0.0.1:{port}: {error.strerror}", hint="choose another --port") from error
-    spec = f"openai:stub@{server.base_url}"
-    sys.stdout.write((json.dumps({"base_url": server.base_url, "model": spec}) if as_json else f"serving; use the model string {spec}") + "\n")
-    sys.stdout.flush()
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        say("stopped")
-    finally:
-        server.server_close()
+            stub.join()
+        except KeyboardInterrupt:
+            stats = stub.stats()
+            say(f"answered {stats['requests']} requests, {stats['paid']} paid, {stats['paid_twice']} of them again")

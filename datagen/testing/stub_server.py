@@ -1,166 +1,277 @@
-"""A fake OpenAI server on loopback, for tests of datagen and of programs that use it. Never a model.
+"""A fake OpenAI endpoint on loopback: ``with StubServer() as stub: open_client(f"openai:stub@{stub.base_url}", ...)``.
 
-It reads the passage of a ``qa`` prompt and answers with items made of its own sentences, so that a grounded run over real HTTP works
-offline. Faults are scripted by share and drawn from a hash of the request and how often it came, so that a run can be repeated.
-``GET /stub/stats`` says what was asked and paid.
+Serves ``POST /v1/chat/completions`` (not streaming), ``GET /v1/models`` and ``GET /stub/stats``; listens on 127.0.0.1 only,
+in a thread with its own event loop. Answers are a function of the request (``stub_content``), faults of seed, request and try
+(``stub_faults``). It counts what was paid, so that a test can prove that nothing is paid twice.
 """
 
+import asyncio
 import json
-import re
-import time
+import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 
-from datagen.hashing import fingerprint, unit_interval
-from datagen.text import detect_language, split_sentences
+from datagen.errors import DatagenError, UsageError
+from datagen.hashing import fingerprint
+from datagen.jsonl import JsonObject
+from datagen.testing.stub_content import Completion, write_completion
+from datagen.testing.stub_faults import Faults
+from datagen.text import estimate_tokens
 
-FAULTS = ("429", "500", "torn", "think", "fence", "truncated", "ungrounded", "wrong_number", "wrong_language", "hang", "no_schema", "quota")
-
-
-@dataclass(slots=True)
-class Script:
-    """What the stub does. ``faults`` maps a name of :data:`FAULTS` to the share of requests it befalls, in [0, 1]."""
-
-    latency_s: float = 0.0
-    faults: dict[str, float] = field(default_factory=dict[str, float])
-    seed: str = "stub"
+MAX_BODY = 64 * 1024 * 1024
+HANG_S = 3600.0
+_REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests", 500: "Internal Server Error"}
 
 
-class StubServer(ThreadingHTTPServer):
-    """The server; bound to 127.0.0.1 only. ``base_url`` is what goes after ``@`` in a model string."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP answer."""
 
-    daemon_threads = True
-    request_queue_size = 512
+    status: int
+    body: JsonObject
+    headers: dict[str, str] = field(default_factory=dict[str, str])
 
-    def __init__(self, script: Script | None = None, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.script = script or Script()
-        self.status: Counter[str] = Counter()
-        self.seen: Counter[str] = Counter()
-        self.paid: Counter[str] = Counter()
+
+class StubServer:
+    """The server; a context manager, or :meth:`start` and :meth:`stop`.
+
+    Args:
+        port: 0 takes a free one.
+        latency_ms: fixed time an answer takes.
+        faults: what goes wrong, and how often.
+        script: answers to give first, in order of arrival, before normal service: objects with ``status`` (200), ``content``,
+            ``finish_reason``, ``error`` (object of an error body), ``headers``.
+        api_key: if set, requests must carry it.
+
+    Attributes:
+        prompts: bodies of all chat requests, in order of arrival.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        latency_ms: float = 0,
+        faults: Faults | None = None,
+        script: Sequence[JsonObject] = (),
+        api_key: str = "",
+    ) -> None:
+        self.prompts: list[JsonObject] = []
+        self._port = port
+        self._latency_s = latency_ms / 1000
+        self._faults = faults or Faults()
+        self._script = list(script)
+        self._api_key = api_key
+        self._arrivals: Counter[str] = Counter()
+        self._paid: Counter[str] = Counter()
+        self._by_status: Counter[int] = Counter()
+        self._in_flight = self._most_in_flight = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._ready = threading.Event()
+        self._failure: OSError | None = None
+        self._thread = threading.Thread(target=self._run, name="datagen-stub", daemon=True)
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+        """The URL a model spec ends with."""
+        return f"http://127.0.0.1:{self._port}/v1"
 
-    def strikes(self, fault: str, request: str, times_seen: int) -> bool:
-        """Return whether a fault befalls this request, as drawn from its content and how often it came."""
-        share = self.script.faults.get(fault, 0.0)
-        return unit_interval(f"{self.script.seed}:{fault}:{request}:{times_seen}") < share
+    def start(self) -> "StubServer":
+        """Listen, then return.
 
+        Raises:
+            DatagenError: the port is taken.
+        """
+        self._thread.start()
+        self._ready.wait()
+        if self._failure:
+            raise DatagenError(
+                f"cannot listen on 127.0.0.1:{self._port}: {self._failure.strerror}", hint="choose another --port, or 0 for a free one"
+            )
+        return self
 
-class _Handler(BaseHTTPRequestHandler):
-    server: StubServer  # pyright: ignore[reportIncompatibleVariableOverride]
-    protocol_version = "HTTP/1.1"
+    def stop(self) -> None:
+        """Drop open connections and end the thread."""
+        if self._loop and self._stop:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
 
-    def log_message(self, format: str, *args: Any) -> None:
-        del format, args
+    def join(self) -> None:
+        """Wait until the server stops."""
+        self._thread.join()
 
-    def do_GET(self) -> None:
-        if self.path == "/stub/stats":
-            paid = self.server.paid
-            self._send(200, {"status": dict(self.server.status), "paid": dict(paid), "paid_twice": sum(n > 1 for n in paid.values())})
-        elif self.path == "/v1/models":
-            self._send(200, {"object": "list", "data": [{"id": "stub", "object": "model"}]})
-        else:
-            self._send(404, _error("no such path"))
+    def __enter__(self) -> "StubServer":
+        return self.start()
 
-    def do_POST(self) -> None:
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def stats(self) -> JsonObject:
+        """Return counts: ``requests``, ``by_status``, ``paid`` (answered 200), ``paid_by_request`` (hash of the body without
+        ``response_format`` -> times paid), ``paid_twice`` and ``most_in_flight``."""
+        return {
+            "requests": sum(self._arrivals.values()),
+            "by_status": {str(status): n for status, n in sorted(self._by_status.items())},
+            "paid": sum(self._paid.values()),
+            "paid_by_request": dict(self._paid),
+            "paid_twice": sum(n - 1 for n in self._paid.values()),
+            "most_in_flight": self._most_in_flight,
+        }
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        handlers: set[asyncio.Task[None]] = set()
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            handlers.add(task)
+            try:
+                await self._talk(reader, writer)
+            except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
+                pass  # the peer went away or the server stops: the connection is all there is to clean up
+            finally:
+                handlers.discard(task)
+                writer.transport.abort()
+
         try:
-            body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers.get("content-length", "0"))))
-        except ValueError:
-            self._send(400, _error("not JSON"))
+            server = await asyncio.start_server(connected, "127.0.0.1", self._port, backlog=4096)
+        except OSError as error:
+            self._failure = error
+            self._ready.set()
             return
-        if self.path != "/v1/chat/completions":
-            self._send(404, _error("no such path"))
-            return
-        server = self.server
-        key = fingerprint(body)
-        server.seen[key] += 1
-        times = server.seen[key]
-        if server.script.latency_s:
-            time.sleep(server.script.latency_s)
-        form = (body.get("response_format") or {}).get("type")
-        if form == "json_schema" and server.script.faults.get("no_schema"):
-            self._send(400, _error("response_format of type json_schema is not supported"))
-        elif server.strikes("quota", key, times):
-            self._send(429, _error("quota used up", code="insufficient_quota"))
-        elif server.strikes("429", key, times):
-            self._send(429, _error("slow down"), {"retry-after": "0.05"})
-        elif server.strikes("500", key, times):
-            self._send(500, _error("internal"))
-        elif server.strikes("hang", key, times):
-            time.sleep(30)
+        self._port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stop.wait()
+        server.close()
+        for task in handlers:
+            task.cancel()
+        await asyncio.gather(*handlers, return_exceptions=True)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            try:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            except asyncio.IncompleteReadError as error:
+                if error.partial:
+                    raise
+                return
+            method, path, _ = [*head[0].split(" "), "", ""][:3]
+            headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
+            length = int(headers.get("content-length", "0") or 0)
+            if length > MAX_BODY:
+                return
+            reply = await self._answer(method, path, headers, await reader.readexactly(length))
+            body = json.dumps(reply.body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            lines = [f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Error')}", "Content-Type: application/json"]
+            lines += [f"Content-Length: {len(body)}", *(f"{k}: {v}" for k, v in reply.headers.items())]
+            writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
+            await writer.drain()
+
+    async def _answer(self, method: str, path: str, headers: dict[str, str], raw: bytes) -> Reply:
+        if (method, path) == ("GET", "/stub/stats"):
+            return Reply(200, self.stats())
+        if (method, path) == ("GET", "/v1/models"):
+            return Reply(200, {"object": "list", "data": [{"id": "stub", "object": "model", "created": 0, "owned_by": "datagen"}]})
+        if (method, path) != ("POST", "/v1/chat/completions"):
+            return _error(404, f"no such endpoint: {method} {path}")
+        if self._api_key and headers.get("authorization") != f"Bearer {self._api_key}":
+            self._by_status[401] += 1
+            return _error(401, f"Incorrect API key provided: {headers.get('authorization', '').removeprefix('Bearer ')}")
+        try:
+            body = cast("JsonObject", json.loads(raw))
+            messages: list[dict[str, Any]] = [dict(m) for m in body["messages"]]
+        except (ValueError, KeyError, TypeError):
+            self._by_status[400] += 1
+            return _error(400, "the body is not a chat request")
+        self.prompts.append(body)
+        self._in_flight += 1
+        self._most_in_flight = max(self._most_in_flight, self._in_flight)
+        try:
+            reply = await self._complete(body, messages)
+        finally:
+            self._in_flight -= 1
+        self._by_status[reply.status] += 1
+        return reply
+
+    async def _complete(self, body: JsonObject, messages: list[dict[str, Any]]) -> Reply:
+        request = fingerprint({k: v for k, v in body.items() if k != "response_format"})
+        n_try = self._arrivals[request]
+        self._arrivals[request] += 1
+        scripted = self._script.pop(0) if self._script else None
+        await asyncio.sleep(self._latency_s)
+        status = int(scripted.get("status", 200)) if scripted else 200
+        if scripted is not None and (status != 200 or "content" not in scripted):
+            return Reply(status, {"error": scripted.get("error", {"message": "scripted"})}, scripted.get("headers", {}))
+        if scripted is None:
+            refused = await self._fault(body, request, n_try)
+            if refused:
+                return refused
+            completion = write_completion(messages, self._faults, request, n_try)
         else:
-            text, finish = _answer(server, body, key, times)
-            server.paid[key] += 1
-            prompt = sum(len(str(m.get("content", ""))) for m in body.get("messages", []))
-            self._send(200, {
-                "id": f"stub-{key[:12]}", "object": "chat.completion", "created": 0, "model": body.get("model", "stub"),
-                "choices": [{"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}],
-                "usage": {"prompt_tokens": prompt // 3, "completion_tokens": len(text) // 3, "total_tokens": (prompt + len(text)) // 3},
-            })  # fmt: skip
+            completion = Completion(str(scripted["content"]), str(scripted.get("finish_reason", "stop")))
+        self._paid[request] += 1
+        return Reply(200, _chat_completion(body, messages, completion, request))
 
-    def _send(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
-        data = json.dumps(value, ensure_ascii=False).encode()
-        self.server.status[str(status)] += 1
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        for name, text in (headers or {}).items():
-            self.send_header(name, text)
-        self.end_headers()
-        self.wfile.write(data)
+    async def _fault(self, body: JsonObject, request: str, n_try: int) -> Reply | None:
+        fault = self._faults.exchange(request, n_try)
+        if fault == "hang":
+            await asyncio.sleep(HANG_S)
+        wanted = cast("JsonObject", body.get("response_format") or {}).get("type")
+        if wanted == "json_schema" and self._faults.rates.get("refuse_json_schema"):
+            return _error(400, "response_format json_schema is not supported by this server")
+        if fault == "quota":
+            return Reply(429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}})
+        if fault == "429":
+            wait_s = self._faults.retry_after_s
+            return _error(429, "Rate limit reached", {"Retry-After": f"{wait_s:g}"} if wait_s else {})
+        return _error(int(fault), "the server is overloaded") if fault else None
 
 
-def _error(message: str, code: str | None = None) -> dict[str, Any]:
-    return {"error": {"message": message, "type": "stub", "code": code}}
+def read_script(rows: Sequence[JsonObject]) -> list[JsonObject]:
+    """Check the rows of a script file.
+
+    Raises:
+        UsageError: a row with an unknown key.
+    """
+    for number, row in enumerate(rows, 1):
+        unknown = set(row) - {"status", "content", "finish_reason", "error", "headers"}
+        if unknown:
+            raise UsageError(
+                f"script row {number}: unknown key '{min(unknown)}'", hint="known: status, content, finish_reason, error, headers"
+            )
+    return list(rows)
 
 
-def _answer(server: StubServer, body: dict[str, Any], key: str, times: int) -> tuple[str, str]:
-    """Return the answer's text and finish reason, spoilt as the script says."""
-    text = json.dumps({"items": items_of(server, body, key)}, ensure_ascii=False)
-    if server.strikes("truncated", key, 0):
-        return text[: len(text) // 4], "length"
-    # Torn once: the second ask, which quotes the error, is another request.
-    if server.strikes("torn", key, 0) and len(body.get("messages", [])) <= 2:
-        return "Sorry, here it is: " + text[:9].replace("{", ""), "stop"
-    if server.strikes("think", key, 0):
-        text = f"<think>\nLet me see {{the passage}}.\n</think>\n\n{text}"
-    if server.strikes("fence", key, 0):
-        text = f"```json\n{text}\n```"
-    return text, "stop"
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Reply:
+    return Reply(status, {"error": {"message": message, "type": "stub_error", "code": None}}, headers or {})
 
 
-def items_of(server: StubServer, body: dict[str, Any], key: str) -> list[dict[str, str]]:
-    """Make items from the sentences of the passage in the last prompt that has one."""
-    prompts = [str(m.get("content", "")) for m in body.get("messages", []) if m.get("role") == "user"]
-    passage = next((m.group(1) for p in reversed(prompts) if (m := re.search(r"<passage>\n(.*)\n</passage>", p, re.DOTALL))), "")
-    wanted = re.search(r"写 (\d+)|write (\d+)", prompts[0] if prompts else "")
-    n = int(next(filter(None, wanted.groups()), "3")) if wanted else 3
-    exam = "考试" in (prompts[0] if prompts else "") or "exam" in (prompts[0] if prompts else "")
-    zh = detect_language(passage) == "zh"
-    sentences = [passage[s.start : s.end].strip() for s in split_sentences(passage)]
-    sentences = [s for s in sentences if len(s) >= (8 if zh else 20) and not s.startswith(("#", "|", "<"))]
-    # Which sentences come first depends on the request, so that another attempt brings others.
-    sentences.sort(key=lambda s: unit_interval(f"{key}:{s}"))
-    items: list[dict[str, str]] = []
-    for sentence in sentences[:n]:
-        topic = sentence[:14] if zh else " ".join(sentence.split()[:6])
-        question = (f"客人想知道“{topic}”这件事，该怎么答？" if exam else f"请问“{topic}”具体是怎么规定的？") if zh else (
-            f"A guest asks about '{topic}': what do you tell them?" if exam else f"What exactly is the rule about '{topic}'?"
-        )  # fmt: skip
-        item = {"evidence": sentence, "question": question, "answer": sentence, "question_type": "factual"}
-        mark = f"{key}:{sentence}"
-        if server.strikes("ungrounded", mark, 0):
-            item["evidence"] = "这句话在原文里并不存在，完全是编造出来的内容。" if zh else "This sentence was made up and stands nowhere in the text at all."
-        elif server.strikes("wrong_number", mark, 0):
-            item["answer"] = re.sub(r"\d+", "98765", sentence) if re.search(r"\d", sentence) else f"{sentence} 98765"
-        elif server.strikes("wrong_language", mark, 0):
-            item["question"] = "What does this rule say in detail for our guests?" if zh else "这条规定对客人具体是怎么说的呢？"
-        items.append(item)
-    return items
-
-
+def _chat_completion(body: JsonObject, messages: list[dict[str, Any]], completion: Completion, request: str) -> JsonObject:
+    tokens_in = sum(estimate_tokens(str(m.get("content", ""))) for m in messages)
+    tokens_out = estimate_tokens(completion.text)
+    return {
+        "id": f"chatcmpl-{request[:24]}",
+        "object": "chat.completion",
+        "created": 0,
+        "model": body.get("model", "stub"),
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": completion.text, "refusal": None},
+                "logprobs": None,
+                "finish_reason": completion.finish_reason,
+            }
+        ],
+        "usage": {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out},
+    }

@@ -1,0 +1,152 @@
+"""``datagen generate PATH... --model SPEC -n 100 -o OUT.jsonl``: ingest, chunk and generate alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from datagen.cli.console import JsonOption, emit, library_of, progress, say, workspace_of
+from datagen.errors import UsageError, suggest
+
+if TYPE_CHECKING:
+    from datagen.clients import CachingClient
+    from datagen.generate.runner import Progress
+    from datagen.generate.strategy import Purpose, Strategy
+    from datagen.schemas.document import Chunk, Document, Language
+    from datagen.schemas.stage import StageResult
+
+STRATEGIES = ("qa", "extractive")
+STYLES = ("persona", "task")
+PERSONA: "Mapping[Language, str]" = {
+    "zh": "你是一名专业、耐心的客服助手，请依据公司的规定准确回答用户的问题。",
+    "en": "You are a professional, patient support assistant. Answer the user's question accurately by the company's rules.",
+}
+
+
+def generate(
+    ctx: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders of documents.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where the samples go; dropped ones go beside it, to *.dropped.jsonl.")],
+    model: Annotated[str | None, typer.Option("--model", help="openai:MODEL, openai:MODEL@BASE_URL, or replay: in front of one.")] = None,
+    target: Annotated[int, typer.Option("-n", "--rows", min=1, help="Accepted rows wanted.")] = 100,
+    strategy: Annotated[str, typer.Option("--strategy", help="qa (needs --model) or extractive (offline).")] = "qa",
+    exam: Annotated[bool, typer.Option("--exam", help="Exam questions, worded unlike training rows.")] = False,
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=4096, help="Requests under way at once.")] = 8,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=32, max=8192, help="Token budget of a chunk.")] = 512,
+    items: Annotated[int, typer.Option("--items", min=1, max=50, help="Rows asked for in one request.")] = 5,
+    temperature: Annotated[float, typer.Option("--temperature", min=0, max=2)] = 0.7,
+    style: Annotated[str, typer.Option("--style", help="persona (constant role, question as input) or task.")] = "persona",
+    timeout_s: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds until an unanswered request counts as failed.")] = 60,
+    as_json: JsonOption = False,
+) -> None:
+    if strategy not in STRATEGIES:
+        raise UsageError(f"--strategy {strategy}: no such strategy", hint=suggest(strategy, STRATEGIES))
+    if style not in STYLES:
+        raise UsageError(f"--style {style}: no such row style", hint=suggest(style, STYLES))
+    if strategy == "qa" and model is None:
+        raise UsageError(
+            "--strategy qa needs --model", hint="for example --model openai:MODEL@http://127.0.0.1:8000/v1, or --strategy extractive"
+        )
+    from datagen.clients import open_client
+    from datagen.generate.extractive import Extractive
+    from datagen.generate.strategies.qa import QA
+    from datagen.ingest import ingest_paths
+    from datagen.ingest.chunk import chunk_document
+    from datagen.jsonl import write_jsonl
+
+    client: CachingClient | None = None
+    maker: Strategy
+    if strategy == "qa" and model is not None:
+        client = open_client(model, workspace_of(ctx).responses, concurrency=concurrency, timeout_s=timeout_s)
+        maker = QA(client, model=model, items=items, temperature=temperature, library=library_of(ctx))
+    else:
+        maker = Extractive(library_of(ctx))
+    found = ingest_paths(paths)
+    for skipped in found.skipped:
+        say(f"skipped {skipped.path}: {skipped.reason}")
+    chunks = [chunk for document in found.documents for chunk in chunk_document(document, max_tokens=max_tokens)]
+    result = _run(
+        found.documents,
+        chunks,
+        maker,
+        client,
+        target=target,
+        purpose="exam" if exam else "train",
+        persona=PERSONA if style == "persona" else None,
+        concurrency=concurrency,
+    )
+    dropped_path = out.with_suffix(".dropped.jsonl")
+    write_jsonl(out, (sample.to_json() for sample in result.kept))
+    write_jsonl(dropped_path, (dropped.to_json() for dropped in result.dropped))
+    usage = client.usage if client else None
+    value = {
+        "accepted": len(result.kept),
+        "target": target,
+        "documents": len(found.documents),
+        "chunks": len(chunks),
+        "requests": result.stats["requests"],
+        "cached": usage.cached if usage else 0,
+        "tokens_in": result.stats["tokens_in"],
+        "tokens_out": result.stats["tokens_out"],
+        "paid_tokens_in": usage.paid_tokens_in if usage else 0,
+        "paid_tokens_out": usage.paid_tokens_out if usage else 0,
+        "dropped": result.reasons(),
+        "out": str(out),
+        "dropped_out": str(dropped_path),
+    }
+    reasons = ", ".join(f"{reason} {n}" for reason, n in result.reasons().items()) or "none"
+    lines = [
+        f"{len(result.kept)} of {target} rows -> {out}",
+        f"dropped: {reasons}" + (f" -> {dropped_path}" if result.dropped else ""),
+        f"requests: {value['requests']}, {value['cached']} from the store",
+        f"paid tokens: {value['paid_tokens_in']} in, {value['paid_tokens_out']} out",
+    ]
+    if len(result.kept) < target:
+        lines.append("short of the target: add documents, raise --items, or see the dropped rows for what went wrong")
+    emit(value, as_json=as_json, human="\n".join(lines))
+    if len(result.kept) < target:
+        raise typer.Exit(1)
+
+
+def _run(
+    documents: "Sequence[Document]",
+    chunks: "Sequence[Chunk]",
+    strategy: "Strategy",
+    client: "CachingClient | None",
+    *,
+    target: int,
+    purpose: "Purpose",
+    persona: "Mapping[Language, str] | None",
+    concurrency: int,
+) -> "StageResult":
+    import asyncio
+
+    from datagen.generate.runner import generate as generate_rows
+
+    async def work(tell: "Callable[[Progress], None]") -> "StageResult":
+        try:
+            return await generate_rows(
+                documents,
+                chunks,
+                [(strategy, 1.0)],
+                target=target,
+                purpose=purpose,
+                persona=persona,
+                concurrency=concurrency,
+                on_progress=tell,
+            )
+        finally:
+            if client is not None:
+                await client.aclose()
+
+    with progress() as display:
+        task = display.add_task("generate", total=target, note="")
+
+        def tell(state: "Progress") -> None:
+            lost = sum(state.dropped.values())
+            share = f"yield {state.accepted / (state.accepted + lost):.0%}" if state.accepted + lost else ""
+            note = f"{share} · {state.requests} requests · {state.tokens_in + state.tokens_out} tokens"
+            display.update(task, completed=state.accepted, note=note)
+
+        return asyncio.run(work(tell))
