@@ -8,14 +8,12 @@ Importing this package loads neither torch nor numpy; :func:`run_probe` and :fun
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from datagen.facade import make_callable
 from datagen.probe.config import ProbeConfig
+from datagen.probe.progress import OnProgress, ProbeProgress
 from datagen.probe.result import Answer, Arm, Curve, Decision, ProbeResult, Sentence, TrainingState, Verdict
 from datagen.schemas.sample import Sample
-
-if TYPE_CHECKING:
-    from datagen.probe.api import OnProgress, ProbeProgress
 
 __all__ = [
     "Answer",
@@ -43,7 +41,7 @@ def run_probe(
     runs_dir: Path,
     out_dir: Path,
     look: int = 1,
-    on_progress: "OnProgress | None" = None,
+    on_progress: OnProgress | None = None,
 ) -> ProbeResult:
     """Train both arms, score them on the exam, give a verdict; see :func:`datagen.probe.api.run_probe`."""
     from datagen.probe.api import run_probe as run
@@ -58,3 +56,6 @@ def rejudge(folder: Path) -> ProbeResult:
     from datagen.probe.assemble import rejudge as again
 
     return again(folder)
+
+
+make_callable(__name__, run_probe)

@@ -5,7 +5,7 @@ finishes, and the verdict is computed from the stored losses alone. Torch is imp
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +17,7 @@ from datagen.probe.assemble import assemble
 from datagen.probe.config import ProbeConfig
 from datagen.probe.losses import LossRow, write_losses
 from datagen.probe.model import ModelSource, resolve_model
+from datagen.probe.progress import OnProgress, ProbeProgress
 from datagen.probe.result import Answer, ProbeResult
 from datagen.schemas.record import completion_text, prompt_text
 from datagen.schemas.sample import Sample
@@ -26,19 +27,6 @@ if TYPE_CHECKING:
     from datagen.probe.data import Encoded
 
 ArmName = Literal["baseline", "new"]
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeProgress:
-    """Where a probe stands: optimizer steps done and in all (cached runs count as done), seconds left, what it does now."""
-
-    done: int
-    total: int
-    eta_s: float | None
-    note: str
-
-
-OnProgress = Callable[[ProbeProgress], None]
 
 
 @dataclass(slots=True)

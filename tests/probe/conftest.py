@@ -55,7 +55,8 @@ def _sample(room: int, zh: bool, phrasing: int, eval_set: str = "", *, offset: i
     floor = offset + room + 2
     if zh:
         name = ROOMS_ZH[room]
-        record = question_answer(f"第{phrasing}位客人问：{floor}层{name}多少钱？", f"{floor}层{name}每晚{price}元。", persona="你是酒店前台助手。")
+        question = f"第{phrasing}位客人问：{floor}层{name}多少钱？"
+        record = question_answer(question, f"{floor}层{name}每晚{price}元。", persona="你是酒店前台助手。")
     else:
         name = ROOMS_EN[room]
         record = question_answer(

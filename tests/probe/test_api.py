@@ -1,0 +1,150 @@
+"""run_probe end to end on the tiny model: reuse, resumption, recomputation, refusal."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from datagen.errors import DataError, UsageError
+from datagen.jsonl import read_json, write_json
+from datagen.probe import ProbeConfig, ProbeProgress, ProbeResult, rejudge, run_probe
+from datagen.probe.losses import read_losses
+from datagen.schemas.sample import Sample
+
+
+class Finished(NamedTuple):
+    """Two probes of one campaign: base against v1, then v1 against v2."""
+
+    first: ProbeResult
+    second: ProbeResult
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def finished(config: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    folder = tmp_path_factory.mktemp("probe")
+    small = rows[::4]
+    first = run_probe(small, exam, baseline=None, config=config, runs_dir=folder / "runs", out_dir=folder / "one")
+    second = run_probe(rows, exam, baseline=small, config=config, runs_dir=folder / "runs", out_dir=folder / "two", look=2)
+    return Finished(first, second, folder)
+
+
+def test_first_probe_compares_with_the_untrained_model(finished: Finished) -> None:
+    result = finished.first
+    assert [a.name for a in result.arms] == ["new"]
+    assert (result.arms[0].rows, result.arms[0].steps, result.arms[0].cached) == (10, 8, False)
+    headline = result.headline()
+    assert (headline.eval_set, headline.compared, headline.seeds, headline.documents, headline.items) == (
+        "recall",
+        "new - base",
+        2,
+        8,
+        16,
+    )
+    assert headline.delta == pytest.approx(headline.new_loss - headline.baseline_loss)
+    assert headline.verdict == "BETTER"
+    assert {(v.eval_set, v.metric) for v in result.verdicts} >= {("recall", "nll"), ("unseen", "nll"), ("recall", "fact_nll")}
+    assert {v.slice for v in result.slices} == {"language=zh", "language=en"}
+    assert [len(c.points) for c in result.curves] == [2, 2]
+    assert result.training[0].arm == "new"
+
+
+def test_second_probe_reuses_the_first_ones_runs(finished: Finished) -> None:
+    result = finished.second
+    assert [(a.name, a.rows, a.cached) for a in result.arms] == [("baseline", 10, True), ("new", 40, False)]
+    assert set(result.gain_over_base) == {"baseline", "new"}
+    assert result.gain_over_base["baseline"].delta == pytest.approx(finished.first.headline().delta)
+    assert result.headline().delta < 0
+    assert [a.baseline for a in result.answers] == [a.new for a in finished.first.answers]
+    # base, 2 seeds of v1, 2 seeds of v2
+    assert len(list((finished.folder / "runs").iterdir())) == 5
+
+
+def test_verdict_is_recomputed_identically_from_the_store(finished: Finished) -> None:
+    assert rejudge(finished.folder / "two") == finished.second
+    rows = read_losses(finished.folder / "two" / "losses.parquet")
+    assert {(r.arm, r.seed) for r in rows} == {("base", -1), ("baseline", 0), ("baseline", 1), ("new", 0), ("new", 1)}
+    assert len([r for r in rows if r.final]) == 5 * 20
+
+
+def test_result_file_is_the_result(finished: Finished) -> None:
+    assert ProbeResult.model_validate(read_json(finished.folder / "one" / "result.json")) == finished.first
+
+
+def test_everything_cached_needs_no_training(
+    finished: Finished, config: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path: Path
+) -> None:
+    seen: list[ProbeProgress] = []
+    again = run_probe(
+        rows[::-1],
+        exam[::-1],
+        baseline=rows[::4],
+        config=config,
+        runs_dir=finished.folder / "runs",
+        out_dir=tmp_path,
+        look=2,
+        on_progress=seen.append,
+    )
+    assert again.verdicts == finished.second.verdicts
+    assert [p.note for p in seen] == ["verdict"]
+    assert seen[0].done == seen[0].total
+
+
+def test_a_killed_run_is_done_again_and_only_that(
+    finished: Finished, config: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path: Path
+) -> None:
+    import shutil
+
+    runs = shutil.copytree(finished.folder / "runs", tmp_path / "runs")
+    done = [p for p in runs.glob("*/done.json") if read_json(p)["seed"] == 1 and read_json(p)["rows"] == 10]
+    assert len(done) == 1
+    done[0].unlink()
+    notes: list[str] = []
+    again = run_probe(
+        rows[::4],
+        exam,
+        baseline=None,
+        config=config,
+        runs_dir=runs,
+        out_dir=tmp_path / "out",
+        on_progress=lambda p: notes.append(p.note),
+    )
+    assert again.verdicts == finished.first.verdicts
+    assert {n for n in notes if n.startswith("training")} == {"training new, seed 2 of 2"}
+    assert (done[0].parent / "adapter" / "adapter_config.json").is_file()
+
+
+def test_gold_is_reported_and_vault_is_left_out(
+    config: ProbeConfig, rows: list[Sample], exam: list[Sample], finished: Finished, tmp_path: Path
+) -> None:
+    mixed = [*(s.tagged(eval_set="gold") for s in exam[:8]), *exam[8:16], *(s.tagged(eval_set="vault") for s in exam[16:])]
+    quick = config.model_copy(update={"epochs": 1.0, "answers": 0, "goal": "style"})
+    result = run_probe(rows[:16], mixed, baseline=None, config=quick, runs_dir=tmp_path / "runs", out_dir=tmp_path / "out")
+    assert {v.eval_set for v in result.verdicts} == {"gold", "recall"}
+    assert result.answers == ()
+    assert result.primary == "gold"
+    assert "the exam has no 'unseen' questions: the verdict is read on 'gold'" in result.warnings
+
+
+def test_empty_sets_and_wrong_models_are_refused(
+    config: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="the new set has no rows"):
+        run_probe([], exam, baseline=None, config=config, runs_dir=tmp_path, out_dir=tmp_path)
+    with pytest.raises(UsageError, match="the exam set has no rows"):
+        run_probe(rows, [exam[0].tagged(eval_set="vault")], baseline=None, config=config, runs_dir=tmp_path, out_dir=tmp_path)
+    wrong = config.model_copy(update={"model": "gema3-270m"})
+    with pytest.raises(UsageError, match="neither a known name nor an existing folder") as caught:
+        run_probe(rows, exam, baseline=None, config=wrong, runs_dir=tmp_path, out_dir=tmp_path)
+    assert "did you mean 'gemma3-270m'" in caught.value.hint
+
+
+def test_rejudge_wants_a_probe_folder(finished: Finished, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no result\.json"):
+        rejudge(tmp_path)
+    write_json(tmp_path / "result.json", finished.first.model_dump(mode="json"))
+    with pytest.raises(UsageError, match=r"losses\.parquet: no such file"):
+        rejudge(tmp_path)
+    (tmp_path / "losses.parquet").write_bytes(b"not parquet")
+    with pytest.raises(DataError, match="not a parquet file"):
+        rejudge(tmp_path)
