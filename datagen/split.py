@@ -14,6 +14,7 @@ from datagen.dedup.clusters import Clusters
 from datagen.dedup.leakage import LeakIndex
 from datagen.dedup.shingle import containment, shingle
 from datagen.errors import DataError, UsageError
+from datagen.facade import make_callable
 from datagen.hashing import merkle_root, unit_interval
 from datagen.jsonl import JsonObject, read_json, read_rows, write_json, write_jsonl
 from datagen.schemas.document import Document
@@ -160,3 +161,6 @@ def _read_sample(path: Path, line: int, row: JsonObject) -> Sample:
 def _long_answer(sample: Sample) -> str:
     text = completion_text(sample.record)
     return text if len(units(text)) >= SHORT_ANSWER else ""
+
+
+make_callable(__name__, split_samples)

@@ -139,3 +139,13 @@ def test_processes_at_once_lose_no_entry(tmp_path: Path) -> None:
     for worker in workers:
         worker.join()
     assert sorted(info(tmp_path)) == [f"set{i}_{side}" for i in range(3) for side in ("eval", "train")]
+
+
+def test_a_kill_between_file_and_index_does_not_block_the_same_call(tmp_path: Path) -> None:
+    register(tmp_path, "hotel", TRAIN, EVAL, replace=False)
+    (tmp_path / "dataset_info.json").write_text("{}", encoding="ascii")
+    assert register(tmp_path, "hotel", TRAIN, EVAL, replace="own").changed
+    assert list(info(tmp_path)) == ["hotel_train", "hotel_eval"]
+    (tmp_path / "dataset_info.json").write_text("{}", encoding="ascii")
+    with pytest.raises(UsageError, match="exists but is not registered"):
+        register(tmp_path, "hotel", TRAIN[:2], EVAL, replace="own")
