@@ -9,6 +9,9 @@ either text's windows occur in the other; windows of 8 words, for Chinese of 13 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from datagen.dedup.overlap import OverlapIndex
 from datagen.dedup.shingle import Shingles, shingle
 from datagen.schemas.record import completion_text, prompt_text
@@ -62,16 +65,12 @@ class LeakIndex:
             return []
         found: dict[int, Hit] = {}
         shingles = shingle(text, 5)
-        for row, common, size in self._near.overlaps(shingles):
-            score = common / (len(shingles) + size - common)
-            if score >= SIMILAR:
-                found[row] = Hit(row, "near_duplicate", score)
+        rows, common, sizes = self._near.overlaps(shingles)
+        _note(found, "near_duplicate", rows, common / (len(shingles) + sizes - common), SIMILAR)
         for width, index in self._windows.items():
             windows = _windows(text, width)
-            for row, common, size in index.overlaps(windows):
-                score = common / min(len(windows), size)
-                if score >= CONTAINED:
-                    found[row] = Hit(row, "containment", score)
+            rows, common, sizes = index.overlaps(windows)
+            _note(found, "containment", rows, common / np.minimum(len(windows), sizes), CONTAINED)
         for row in self._exact.get(_key(text), ()):
             found[row] = Hit(row, "exact", 1.0)
         return [found[row] for row in sorted(found)]
@@ -111,6 +110,12 @@ def long_answer_of(sample: Sample) -> str:
 
 def _strength(hit: Hit) -> tuple[int, float, int]:
     return _RANK[hit.rule], hit.score, -hit.row
+
+
+def _note(found: dict[int, Hit], rule: Rule, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float64], least: float) -> None:
+    enough = scores >= least
+    for row, score in zip(rows[enough].tolist(), scores[enough].tolist(), strict=True):
+        found[row] = Hit(row, rule, score)
 
 
 def _key(text: str) -> str:

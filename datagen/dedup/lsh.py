@@ -46,13 +46,18 @@ def choose_bands(threshold: float) -> Bands:
 
 def band_key(signatures: npt.NDArray[np.uint32], bands: Bands, band: int) -> npt.NDArray[np.uint64]:
     """Return one 64-bit key per signature (shape (n, 128) -> (n,)) for one band. Keys may collide; candidates are verified anyway."""
-    key = np.zeros(len(signatures), dtype=np.uint64)
-    for at in range(band * bands.rows, (band + 1) * bands.rows):
-        key = (key ^ signatures[:, at]) * np.uint64(0x9E3779B97F4A7C15)
-        key ^= key >> np.uint64(29)
-    return key
+    return _key(signatures[:, band * bands.rows : (band + 1) * bands.rows])
 
 
 def signature_keys(signature: Signature, bands: Bands) -> list[tuple[int, int]]:
     """Return (band, key) for one signature; texts that share any are candidates."""
-    return [(band, int(band_key(signature[None, :], bands, band)[0])) for band in range(bands.bands)]
+    return list(enumerate(_key(signature[: bands.bands * bands.rows].reshape(bands)).tolist()))
+
+
+def _key(values: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
+    """Mix each row of values, shape (n, rows), into one number."""
+    key = np.zeros(len(values), dtype=np.uint64)
+    for column in values.T:
+        key = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= key >> np.uint64(29)
+    return key

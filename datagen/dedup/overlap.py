@@ -12,19 +12,19 @@ import numpy.typing as npt
 from datagen.dedup.shingle import Shingles
 
 
-class Overlap(NamedTuple):
-    """Set ``row`` of the index (``size`` shingles) shares ``common`` shingles with the query."""
+class Overlaps(NamedTuple):
+    """Sets ``rows`` of the index, ascending, with ``sizes`` shingles each, share ``common`` shingles with a query; three int64 arrays."""
 
-    row: int
-    common: int
-    size: int
+    rows: npt.NDArray[np.int64]
+    common: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
 
 
 class OverlapIndex:
     """Shingle sets, indexed once. A query costs one binary search per shingle plus the postings it meets."""
 
     def __init__(self, sets: Sequence[Shingles]) -> None:
-        self._sizes = [len(s) for s in sets]
+        self._sizes = np.array([len(s) for s in sets], dtype=np.int64)
         values = np.concatenate([np.zeros(0, dtype=np.uint64), *sets])
         owners = np.repeat(np.arange(len(sets)), self._sizes)
         order = np.argsort(values, kind="stable")
@@ -32,14 +32,12 @@ class OverlapIndex:
         self._keys, self._starts = np.unique(values[order], return_index=True)
         self._ends = np.append(self._starts[1:], len(values))
 
-    def overlaps(self, query: Shingles) -> list[Overlap]:
-        """Return every indexed set that shares a shingle with ``query`` (distinct shingles), by row."""
-        if not len(self._keys) or not len(query):
-            return []
-        at = np.minimum(np.searchsorted(self._keys, query), len(self._keys) - 1)
-        at = at[self._keys[at] == query]
-        if not len(at):
-            return []
-        met = np.concatenate([self._owners[self._starts[i] : self._ends[i]] for i in at])
-        rows, counts = np.unique(met, return_counts=True)
-        return [Overlap(int(row), int(count), self._sizes[row]) for row, count in zip(rows, counts, strict=True)]
+    def overlaps(self, query: Shingles) -> Overlaps:
+        """Return every indexed set that shares a shingle with ``query`` (distinct shingles)."""
+        postings: list[npt.NDArray[np.int64]] = []
+        if len(self._keys) and len(query):
+            at = np.minimum(np.searchsorted(self._keys, query), len(self._keys) - 1)
+            postings = [self._owners[self._starts[i] : self._ends[i]] for i in at[self._keys[at] == query].tolist()]
+        counts = np.bincount(np.concatenate(postings)) if postings else np.zeros(0, dtype=np.int64)
+        rows = np.flatnonzero(counts)
+        return Overlaps(rows, counts[rows], self._sizes[rows])
