@@ -119,9 +119,13 @@ def _sentences(passage: str) -> list[str]:
 
 
 def _about(sentence: str) -> str:
-    """Return the sentence up to its first number or clause mark, at least a few words long."""
+    """Return the first part of the sentence: up to a number or clause mark, at least four units and at most half of it."""
     plain = sentence.replace("*", "").replace("`", "")
+    total = len(units(plain))
     for cut in re.finditer(r"[，,；;：:（(]|\d", plain):
-        if len(units(plain[: cut.start()])) >= 4:
+        if 4 <= len(units(plain[: cut.start()])) <= total / 2:
             return plain[: cut.start()].strip()
-    return plain.rstrip("。.!！;；").strip()
+    if detect_language(plain) == "zh":
+        return plain[: len(plain) // 2]
+    words = plain.split()
+    return " ".join(words[: max(3, len(words) // 2)])

@@ -56,7 +56,9 @@ def test_a_server_without_usage_gets_estimates_and_a_refusal_is_empty_text() -> 
     assert answer.tokens_in > 0
 
 
-@pytest.mark.parametrize("text", ["<html>502</html>", "{}", '{"choices": []}', "null", '{"choices": [{"message": null}]}', '{"choices": [{"mess'])
+@pytest.mark.parametrize(
+    "text", ["<html>502</html>", "{}", '{"choices": []}', "null", '{"choices": [{"message": null}]}', '{"choices": [{"mess']
+)
 def test_anything_else_is_worth_another_try(text: str) -> None:
     with pytest.raises(ExchangeFailed, match="not a chat completion") as caught:
         parse_response(text, REQUEST)

@@ -1,0 +1,174 @@
+"""``datagen generate`` and ``datagen serve-stub`` as users run them; resuming after kill -9 pays for nothing twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datagen.cli import main
+from datagen.jsonl import read_rows
+from datagen.schemas.record import ConversationRecord
+from datagen.schemas.sample import Sample
+from datagen.testing.stub_faults import Faults
+from datagen.testing.stub_server import StubServer
+
+RULE_ZH = "会员在第 {i} 条线路预订时，可以享受 {p}% 的折扣，但须提前 {d} 天付清全款。"
+RULE_EN = "Bookings on route {i} include {p} kilograms of luggage and may be changed up to {d} days before departure."
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for name, head, rule in (("zh", "# 会员线路优惠", RULE_ZH), ("en", "# Luggage and changes", RULE_EN)):
+        for part in range(3):
+            numbers = range(part * 20, part * 20 + 20)
+            lines = [rule.format(i=100 + i, p=5 + (i * 7) % 83, d=1 + (i * 5) % 29) for i in numbers]
+            (folder / f"{name}{part}.md").write_text(f"{head} {part}\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, Any, str]:
+    code = main([str(a) for a in arguments])
+    captured = capsys.readouterr()
+    return code, json.loads(captured.out) if captured.out.startswith("{") else captured.out, captured.err
+
+
+def samples(path: Path) -> list[Sample]:
+    return [Sample.model_validate(row.value) for row in read_rows(path)]
+
+
+def test_rows_of_both_languages_in_the_persona_style(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.jsonl"
+    with StubServer(faults=Faults({"ungrounded": 0.3, "torn_json": 0.2, "429": 0.2}, retry_after_s=0.01)) as stub:
+        model = f"openai:stub@{stub.base_url}"
+        command = ("-w", tmp_path, "generate", docs, "--model", model, "-n", 40, "--max-tokens", 128, "-o", out, "--json")
+        code, value, _ = run(capsys, *command)
+        first = out.read_bytes()
+        again_code, again, _ = run(capsys, *command)
+        assert stub.stats()["paid_twice"] == 0
+    assert (code, again_code) == (0, 0)
+    assert (value["accepted"], value["target"], value["cached"], value["out"]) == (40, 40, 0, str(out))
+    assert (again["cached"], again["paid_tokens_in"], again["requests"]) == (value["requests"], 0, value["requests"])
+    assert value["paid_tokens_out"] == value["tokens_out"] > 0
+    assert out.read_bytes() == first
+    rows = samples(out)
+    assert {s.tags["language"] for s in rows} == {"zh", "en"}
+    assert {s.tags["row_style"] for s in rows} == {"persona"}
+    assert all(isinstance(s.record, ConversationRecord) and s.record.persona for s in rows)
+    dropped = [row.value for row in read_rows(tmp_path / "out.dropped.jsonl")]
+    assert len(dropped) == sum(value["dropped"].values()) > 0
+    assert {d["reason"] for d in dropped} == set(value["dropped"])
+
+
+def test_short_of_the_target_is_exit_code_1(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with StubServer() as stub:
+        model = f"openai:stub@{stub.base_url}"
+        code, value, _ = run(
+            capsys, "-w", tmp_path, "generate", docs / "zh0.md", "--model", model, "-n", 5000, "-o", tmp_path / "o.jsonl", "--json"
+        )
+    assert code == 1
+    assert 0 < value["accepted"] < 5000
+    assert len(samples(tmp_path / "o.jsonl")) == value["accepted"]
+
+
+def test_extractive_needs_no_model(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "o.jsonl"
+    options = ("--strategy", "extractive", "--style", "task", "-n", 10, "-o", out, "--json")
+    code, value, _ = run(capsys, "-w", tmp_path, "generate", docs, *options)
+    assert (code, value["accepted"], value["requests"], value["tokens_in"]) == (0, 10, 0, 0)
+    assert {s.tags["row_style"] for s in samples(out)} == {"task"}
+    assert not (tmp_path / ".datagen").exists()
+
+
+def test_replay_runs_offline(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with StubServer() as stub:
+        model = f"openai:stub@{stub.base_url}"
+        code, _, _ = run(capsys, "-w", tmp_path, "generate", docs, "--model", model, "-n", 10, "-o", tmp_path / "a.jsonl", "--exam")
+        assert code == 0
+    options = ("-n", 10, "--exam", "-o", tmp_path / "b.jsonl")
+    code, _, _ = run(capsys, "-w", tmp_path, "generate", docs, "--model", f"replay:{model}", *options)
+    assert code == 0
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+    code, _, err = run(capsys, "-w", tmp_path, "generate", docs, "--model", f"replay:{model}", "-n", 10, "-o", tmp_path / "c.jsonl")
+    assert code == 1
+    assert "replay: no stored response" in err
+    assert not (tmp_path / "c.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--strategy", "qua", "-n", "1"], "did you mean 'qa'"),
+        (["--style", "tasks"], "did you mean 'task'"),
+        (["--strategy", "qa"], "--strategy qa needs --model"),
+        (["--model", "gemini:g"], "not available yet"),
+        (["--model", "openai:m@https://llm.example/v1"], "set the environment variable OPENAI_API_KEY"),
+    ],
+)
+def test_wrong_usage(
+    options: list[str], words: str, tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    code, out, err = run(capsys, "-w", tmp_path, "generate", docs, "-o", tmp_path / "o.jsonl", *options)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_kill_9_loses_only_what_was_in_flight(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    concurrency = 2
+    options = ["-n", "48", "--max-tokens", "128", "--concurrency", str(concurrency), "--items", "3"]
+    with StubServer(latency_ms=60) as stub:
+        model = f"openai:stub@{stub.base_url}"
+        common = ["generate", str(docs), "--model", model, *options]
+        code, _, _ = run(capsys, "-w", tmp_path / "undisturbed", *common, "-o", tmp_path / "a.jsonl")
+        assert code == 0
+        needed = stub.stats()["paid"]
+    # The same port, since the base URL is part of a request's key.
+    with StubServer(latency_ms=60, port=stub.port) as stub:
+        command = [sys.executable, "-m", "datagen", "-w", str(tmp_path / "killed"), *common, "-o", str(tmp_path / "b.jsonl")]
+        for kill_after in (3, 8):
+            process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            _wait_until(lambda n=kill_after: stub.stats()["paid"] >= n)
+            os.kill(process.pid, signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+        assert not (tmp_path / "b.jsonl").exists()
+        code, _, _ = run(capsys, "-w", tmp_path / "killed", *common, "-o", tmp_path / "b.jsonl")
+        stats = stub.stats()
+    assert code == 0
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+    assert stats["paid_twice"] <= 2 * concurrency
+    assert stats["paid"] <= needed + 2 * concurrency
+
+
+def test_serve_stub_serves_until_it_is_told_to_stop() -> None:
+    command = [sys.executable, "-m", "datagen", "serve-stub", "--faults", "429=0.5", "--seed", "3", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        value = json.loads(process.stdout.readline())
+        assert value["model"] == f"openai:stub@{value['base_url']}"
+        process.send_signal(signal.SIGTERM)
+        assert "answered 0 requests" in process.stderr.read()
+        assert process.wait(timeout=10) == 0
+
+
+def test_serve_stub_refuses_unknown_faults(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "serve-stub", "--faults", "troll=1")
+    assert code == 2
+    assert "no such fault" in err
+
+
+def _wait_until(condition: Any) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("nothing happened within 12 s")
