@@ -19,6 +19,7 @@ from datagen.schemas.document import Document, Skipped
 from datagen.text import detect_language
 
 MAX_BYTES = 64 * 1024 * 1024
+READABLE = "readable are md, txt, html, pdf, docx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,10 @@ def ingest_paths(paths: Sequence[Path], *, max_bytes: int = MAX_BYTES) -> Ingest
     taken: set[str] = set()
     for root in paths:
         if not root.exists():
-            raise UsageError(f"{root}: no such file or folder", hint="give a folder of documents, or files of type md, txt, html, pdf, docx")
+            raise UsageError(f"{root}: no such file or folder", hint=f"give a folder of documents, or files; {READABLE}")
         for file, relative, refused in _walk(root):
-            name = relative if relative not in taken else f"{root.resolve().name if root.is_dir() else root.resolve().parent.name}/{relative}"
+            folder = root.resolve() if root.is_dir() else root.resolve().parent
+            name = relative if relative not in taken else f"{folder.name}/{relative}"
             taken.add(name)
             try:
                 if refused:
@@ -68,7 +70,7 @@ def _nothing(paths: Sequence[Path], skipped: Sequence[Skipped]) -> UsageError:
     counts = ", ".join(f"{reason} {n}" for reason, n in Counter(s.reason for s in skipped).most_common())
     examples = "; ".join(f"{s.path}: {s.reason}{f' ({s.detail})' if s.detail else ''}" for s in skipped[:3])
     found = f"skipped: {counts}; {examples}" if skipped else "there are no files"
-    return UsageError(f"no documents in {', '.join(map(str, paths))} ({found})", hint="readable are: md, txt, html, pdf, docx")
+    return UsageError(f"no documents in {', '.join(map(str, paths))} ({found})", hint=READABLE)
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, str, Unreadable | None]]:
@@ -107,7 +109,7 @@ def _read(file: Path, name: str, root: Path, max_bytes: int) -> Document:
         raise Unreadable("not_a_file", "a dead link, a pipe or a device")
     reader = READERS.get(file.suffix.lower())
     if reader is None:
-        raise Unreadable("unsupported_type", f"'{_name(file.suffix or file.name)}'; readable are md, txt, html, pdf, docx")
+        raise Unreadable("unsupported_type", f"'{_name(file.suffix or file.name)}'; {READABLE}")
     try:
         size = file.stat().st_size
         if size > max_bytes:

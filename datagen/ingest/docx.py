@@ -38,7 +38,12 @@ def _to_html(data: bytes) -> str:
     import mammoth
 
     try:
-        result = mammoth.convert_to_html(io.BytesIO(data), convert_image=mammoth.images.img_element(lambda image: {}), external_file_access=False)
-    except Exception as error:  # noqa: BLE001 - mammoth raises whatever its XML walk meets in a damaged file
+        images = mammoth.images.img_element(_no_image)
+        result = mammoth.convert_to_html(io.BytesIO(data), convert_image=images, external_file_access=False)
+    except Exception as error:  # mammoth raises whatever its XML walk meets in a damaged file
         raise Unreadable("broken", f"{type(error).__name__}: {error}") from error
     return f"<html><body>{result.value}</body></html>"
+
+
+def _no_image(image: object) -> dict[str, str]:
+    return {}

@@ -1,29 +1,99 @@
-"""HTML to Markdown: headings, paragraphs, lists with their numbers, tables; scripts, navigation and hidden parts left out."""
+"""HTML to Markdown: headings, paragraphs, lists with their numbers, tables, definitions; scripts, navigation and hidden parts left out."""
 
 import re
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from datagen.ingest.reading import decode
+from datagen.ingest.html_table import is_layout, table_rows
+from datagen.ingest.reading import Unreadable, decode
+from datagen.text import CJK
 
-DROPPED = frozenset({"script", "style", "noscript", "template", "nav", "footer", "aside", "svg", "iframe", "button", "form", "head", "select"})
-BLOCKS = frozenset("address article blockquote body dd div dl dt fieldset figcaption figure header hr html main p section summary details".split())
-CHARSET = re.compile(rb"""charset\s*=\s*["']?([A-Za-z0-9_-]+)""")
+DROPPED = frozenset(
+    [
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "nav",
+        "footer",
+        "svg",
+        "math",
+        "iframe",
+        "object",
+        "button",
+        "select",
+        "textarea",
+        "head",
+        "audio",
+        "video",
+        "canvas",
+        "dialog",
+    ]
+)
+CHROME = frozenset(
+    ["nav", "navbar", "navheader", "navfooter", "navigation", "breadcrumb", "breadcrumbs", "pagination", "footer", "sidebar-nav"]
+)
+BLOCKS = frozenset(
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "form",
+        "header",
+        "hgroup",
+        "hr",
+        "html",
+        "legend",
+        "main",
+        "p",
+        "section",
+        "summary",
+    ]
+)
+CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?([A-Za-z0-9_-]+)""")
+# A line break in the source between two Chinese characters is not a space.
+BREAK_IN_CHINESE = re.compile(rf"(?<=[{CJK}，。；：、！？”）])[ \t\r]*\n\s*(?=[{CJK}“（])")
+INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\xad]")
+LINE_BREAK = "\v"
+MAX_DEPTH = 150
 
 
 def html_to_markdown(data: bytes) -> str:
-    """Render HTML bytes as Markdown text. Never fails on broken markup; entities are decoded, nothing is fetched."""
+    """Render HTML bytes as Markdown text; entities are decoded, nothing is fetched. A page without headings gets its ``<title>``.
+
+    Raises:
+        Unreadable: ``binary`` or ``wrong_encoding``; ``broken`` if the markup is beyond repair.
+    """
     declared = CHARSET.search(data[:4096])
-    tree = LexborHTMLParser(decode(data, declared.group(1).decode("ascii") if declared else None))
+    source = decode(data, declared.group(1).decode("ascii") if declared else None)
+    try:
+        tree = LexborHTMLParser(source)
+    except (SelectolaxError, ValueError, MemoryError) as error:
+        raise Unreadable("broken", f"the HTML parser gave up: {error}") from error
     if tree.body is None:
         return ""
     out = _Blocks()
-    _render(tree.body, out, depth=0)
-    return out.text()
+    _render(tree.body, out, 0)
+    text = out.text()
+    title = tree.css_first("title")
+    name = " ".join(title.text().split()) if title is not None else ""
+    return f"# {name}\n\n{text}" if name and text and not re.search(r"^#", text, re.MULTILINE) else text
 
 
 class _Blocks:
-    """Collects blocks of text; a blank line between them."""
+    """Collects blocks of text, a blank line between them; ``inline`` text gathers until the line ends."""
 
     def __init__(self) -> None:
         self._blocks: list[str] = []
@@ -32,11 +102,12 @@ class _Blocks:
     def inline(self, text: str) -> None:
         self._line.append(text)
 
-    def end_line(self, prefix: str = "", *, tight: bool = False) -> None:
-        text = " ".join("".join(self._line).split())
+    def end_line(self, prefix: str = "", *, tight: bool = False) -> bool:
+        text = tidy("".join(self._line))
         self._line.clear()
         if text:
-            self.block(prefix + text, tight=tight)
+            self.block(prefix + text.replace(LINE_BREAK, "\n" + " " * len(prefix) if prefix.strip(" #") else "\n"), tight=tight)
+        return bool(text)
 
     def block(self, text: str, *, tight: bool = False) -> None:
         if tight and self._blocks:
@@ -49,28 +120,44 @@ class _Blocks:
         return "\n\n".join(self._blocks) + "\n" if self._blocks else ""
 
 
+def tidy(text: str) -> str:
+    """Collapse white space; ``LINE_BREAK`` marks survive between words."""
+    text = BREAK_IN_CHINESE.sub("", INVISIBLE.sub("", text))
+    lines = [" ".join(line.split()) for line in text.split(LINE_BREAK)]
+    return LINE_BREAK.join(line for line in lines if line)
+
+
 def _render(node: LexborNode, out: _Blocks, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        out.inline(node.text(separator=" "))
+        return
     for child in node.iter(include_text=True):
         tag = child.tag or ""
         if tag == "-text":
-            out.inline(child.text(deep=False))
-        elif tag in DROPPED or tag.startswith(("-", "!")) or _hidden(child) or depth > 200:
+            out.inline(child.text(deep=False).replace(LINE_BREAK, " "))
+        elif _dropped(child):
             continue
         elif re.fullmatch(r"h[1-6]", tag):
             out.end_line()
-            out.inline(child.text(separator="").replace("¶", ""))
+            out.inline(child.text(separator="").replace("¶", "").replace(LINE_BREAK, " "))
             out.end_line("#" * int(tag[1]) + " ")
         elif tag in ("ul", "ol"):
             out.end_line()
-            _list(child, out, ordered=tag == "ol", indent=0, depth=depth)
+            _list(child, out, "", depth + 1, tight=False)
         elif tag == "table":
             out.end_line()
-            _table(child, out)
+            _table(child, out, depth + 1)
         elif tag == "br":
-            out.end_line()
+            out.inline(LINE_BREAK)
         elif tag == "pre":
             out.end_line()
-            out.block("```\n" + child.text().strip("\n") + "\n```")
+            _code(child, out)
+        elif tag == "dt":
+            out.end_line()
+            _render(child, out, depth + 1)
+            out.end_line()
+        elif tag == "dd":
+            _definition(child, out, depth + 1)
         elif tag in BLOCKS:
             out.end_line()
             _render(child, out, depth + 1)
@@ -79,48 +166,88 @@ def _render(node: LexborNode, out: _Blocks, depth: int) -> None:
             _render(child, out, depth + 1)
 
 
-def _list(node: LexborNode, out: _Blocks, *, ordered: bool, indent: int, depth: int) -> None:
-    number = int(node.attributes.get("start") or 1) if (node.attributes.get("start") or "1").isdigit() else 1
-    first = indent == 0
-    for item in node.iter():
-        if item.tag != "li" or _hidden(item):
-            continue
-        text = " ".join(_own_text(item).split())
-        marker = f"{number}. " if ordered else "- "
-        if text:
-            out.block("   " * indent + marker + text, tight=not first)
-            first = False
-        number += 1
-        for nested in item.iter():
-            if nested.tag in ("ul", "ol") and depth < 50:
-                _list(nested, out, ordered=nested.tag == "ol", indent=indent + 1, depth=depth + 1)
+def _definition(node: LexborNode, out: _Blocks, depth: int) -> None:
+    """A definition: its first paragraph under the term behind a colon, the rest as blocks."""
+    out.end_line()
+    inner = _Blocks()
+    _render(node, inner, depth)
+    first, _, rest = inner.text().strip().partition("\n\n")
+    if first and not re.match(r"[#|`]|[-*] |\d+\. ", first):
+        out.block(f": {first}", tight=True)
+        first = ""
+    for block in filter(None, (first, rest)):
+        out.block(block)
 
 
-def _own_text(node: LexborNode) -> str:
-    parts: list[str] = []
-    for child in node.iter(include_text=True):
-        if child.tag == "-text":
-            parts.append(child.text(deep=False))
-        elif child.tag not in ("ul", "ol") and child.tag not in DROPPED:
-            parts.append(_own_text(child) + (" " if child.tag in BLOCKS or child.tag == "br" else ""))
-    return "".join(parts)
-
-
-def _table(node: LexborNode, out: _Blocks) -> None:
-    rows = [
-        [" ".join(cell.text(separator=" ").split()).replace("|", "\\|") for cell in row.iter() if cell.tag in ("td", "th")]
-        for row in node.css("tr")
-    ]
-    rows = [row for row in rows if any(row)]
-    if not rows:
+def _list(node: LexborNode, out: _Blocks, indent: str, depth: int, *, tight: bool) -> None:
+    """Render a list; items follow each other without a blank line, nested lists and further paragraphs are indented below their item."""
+    if depth > MAX_DEPTH:
+        out.block(tidy(node.text(separator=" ")), tight=tight)
         return
-    width = max(len(row) for row in rows)
-    lines = ["| " + " | ".join(row + [""] * (width - len(row))) + " |" for row in rows]
-    lines.insert(1, "|" + " --- |" * width)
-    out.block("\n".join(lines))
+    start = node.attributes.get("start") or ""
+    number = int(start) if re.fullmatch(r"\d{1,9}", start) else 1
+    for item in node.iter():
+        if _dropped(item):
+            continue
+        if item.tag in ("ul", "ol"):
+            # Formally wrong, yet common: a list directly inside a list.
+            _list(item, out, indent + "   ", depth + 1, tight=tight)
+            continue
+        value = item.attributes.get("value") or ""
+        number = int(value) if re.fullmatch(r"\d{1,9}", value) else number
+        marker = f"{number}. " if node.tag == "ol" else "- "
+        inner = _Blocks()
+        _render(item, inner, depth + 1)
+        lines = inner.text().strip("\n").replace("\n\n", "\n").split("\n")
+        if any(lines):
+            rest = [f"{indent}{' ' * len(marker)}{line}" for line in lines[1:]]
+            out.block("\n".join([f"{indent}{marker}{lines[0]}", *rest]), tight=tight)
+            tight = True
+            number += 1
 
 
-def _hidden(node: LexborNode) -> bool:
+def _code(node: LexborNode, out: _Blocks) -> None:
+    text = node.text().strip("\n")
+    if text.strip():
+        fence = "~~~~" if "```" in text else "```"
+        out.block(f"{fence}\n{text}\n{fence}")
+
+
+def _table(node: LexborNode, out: _Blocks, depth: int) -> None:
+    if is_layout(node):
+        for cell in node.css("td, th"):
+            if table_of(cell) == node.mem_id:
+                out.end_line()
+                _render(cell, out, depth)
+                out.end_line()
+        return
+    for caption in node.iter():
+        if caption.tag == "caption":
+            _render(caption, out, depth)
+            out.end_line()
+    rows = table_rows(node)
+    if rows:
+        lines = ["| " + " | ".join(row) + " |" for row in rows]
+        lines.insert(1, "|" + " --- |" * len(rows[0]))
+        out.block("\n".join(lines))
+
+
+def table_of(cell: LexborNode) -> int | None:
+    """Return the identity of the table that a cell or row belongs to."""
+    parent = cell.parent
+    while parent is not None and parent.tag != "table":
+        parent = parent.parent
+    return parent.mem_id if parent is not None else None
+
+
+def _dropped(node: LexborNode) -> bool:
+    tag = node.tag or ""
+    if tag in DROPPED or tag.startswith(("-", "!")):
+        return True
     attributes = node.attributes
+    if not attributes:
+        return False
     style = (attributes.get("style") or "").replace(" ", "").lower()
-    return "hidden" in attributes or attributes.get("aria-hidden") == "true" or "display:none" in style
+    chrome = CHROME.intersection((attributes.get("class") or "").lower().split()) or attributes.get("role") in ("navigation", "contentinfo")
+    hidden = "hidden" in attributes or attributes.get("aria-hidden") == "true" or "display:none" in style or "visibility:hidden" in style
+    return bool(chrome or hidden)

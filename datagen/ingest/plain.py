@@ -1,7 +1,8 @@
 """Plain text: lines that stand for headings. The text itself stays as it is.
 
 Headings are ``第一章 总则``, ``一、适用范围``, ``1. 预订`` and ``2.1 改期``, standing alone. A line counts only if it is
-short, ends no sentence and has a blank line (or the start of the file) before it, so that numbered steps and sentences do not become headings.
+short, ends no sentence and has a blank line (or the start of the file) before it, so that numbered steps and sentences do not become
+headings.
 ``Q:``/``问：`` lines are left as text. Underlined titles are Markdown and found there.
 """
 

@@ -1,6 +1,7 @@
 """Headings of a text as a path, with offsets: sections cover the text without gaps, in order, heading line included."""
 
 import re
+from functools import cache
 
 from markdown_it import MarkdownIt
 
@@ -44,9 +45,7 @@ def _markdown_headings(text: str) -> list[tuple[int, int, str]]:
     front = FRONT_MATTER.match(text)
     if front:
         text = "\n" * text.count("\n", 0, front.end()) + text[front.end() :]
-    # Only block structure is needed; inline parsing is the slow part and can be made slower by hostile text.
-    parser = MarkdownIt("commonmark").disable(["inline", "text_join"])
-    tokens = parser.parse(text)
+    tokens = _parser().parse(text)
     found: list[tuple[int, int, str]] = []
     for index, token in enumerate(tokens):
         if token.type != "heading_open" or token.level != 0 or token.map is None:
@@ -57,6 +56,12 @@ def _markdown_headings(text: str) -> list[tuple[int, int, str]]:
         if title and len(title) <= MAX_HEADING and (token.markup.startswith("#") or last - first == 2):
             found.append((first, int(token.tag[1]), title))
     return found
+
+
+@cache
+def _parser() -> MarkdownIt:
+    # Only block structure is needed; inline parsing is the slow part and can be made slower by hostile text.
+    return MarkdownIt("commonmark").disable(["inline", "text_join"])
 
 
 def _clean(title: str) -> str:
