@@ -1,8 +1,8 @@
 """The exam: evaluation questions, written first and frozen, and what keeps training rows apart from them.
 
 Two parts. ``unseen``: documents held out whole, with everything that overlaps them. ``recall``: other questions about documents that
-*are* trained on; facts are shared on purpose, text is not: a training row may teach the same price, but not in a near-duplicate question, nor in a
-near-duplicate answer of 13 units or more (a two-word fact cannot be said differently, so equal short answers are allowed).
+*are* trained on; facts are shared on purpose, text is not: a training row may teach the same price, but not in a near-duplicate question,
+nor in a near-duplicate answer of 13 units or more (a two-word fact cannot be said differently, so equal short answers are allowed).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from pydantic import ValidationError
+
 from datagen.dedup.clusters import Clusters
 from datagen.dedup.leakage import LeakIndex
-from datagen.dedup.shingle import containment, shingle
+from datagen.dedup.overlap import OverlapIndex
+from datagen.dedup.shingle import shingle
 from datagen.errors import DataError, UsageError
 from datagen.facade import make_callable
 from datagen.hashing import merkle_root, unit_interval
@@ -32,15 +36,16 @@ DOCUMENT_OVERLAP = 0.2
 def choose_unseen_documents(documents: Sequence[Document], *, ratio: float, salt: str) -> frozenset[str]:
     """Choose about ``ratio`` of the documents to hold out whole, by stable hash, in each language.
 
-    Documents that share a fifth or more of either's 8-gram shingles are one group and are held out together or not at all. At least one group
-    of documents stays for training. Deterministic in paths, texts and salt.
+    Documents that share a fifth or more of either's 8-gram shingles are one group and are held out together or not at all. A language
+    with three groups or more gives at least one; each keeps at least one for training. Deterministic in paths, texts and salt.
     """
     shingles = [shingle(d.text, 8) for d in documents]
+    index = OverlapIndex(shingles)
     clusters = Clusters(len(documents))
-    for i in range(len(documents)):
-        for j in range(i):
-            if max(containment(shingles[i], shingles[j]), containment(shingles[j], shingles[i])) >= DOCUMENT_OVERLAP:
-                clusters.union(i, j)
+    for i, own in enumerate(shingles):
+        rows, common, sizes = index.overlaps(own)
+        for j in rows[common >= DOCUMENT_OVERLAP * np.minimum(sizes, len(own))].tolist():
+            clusters.union(i, j)
     groups: dict[int, list[int]] = {}
     for i in range(len(documents)):
         groups.setdefault(clusters.find(i), []).append(i)
@@ -48,7 +53,8 @@ def choose_unseen_documents(documents: Sequence[Document], *, ratio: float, salt
     for language in ("zh", "en"):
         own = [members for first, members in groups.items() if documents[first].language == language]
         own.sort(key=lambda members: unit_interval(f"{salt}:{documents[members[0]].path}"))
-        wanted = round(ratio * sum(len(members) for members in own))
+        # With few documents a small ratio rounds to none: one of three or more is held out all the same.
+        wanted = max(round(ratio * sum(len(members) for members in own)), 1 if ratio > 0 and len(own) > 2 else 0)
         taken = 0
         for members in own[:-1]:
             if taken >= wanted:
@@ -138,12 +144,18 @@ class Exam:
             DataError: a file is missing, or was changed since the exam was frozen.
         """
         frozen: Any = read_json(split_json)
+        ids: Any = frozen.get("ids") if isinstance(frozen, dict) else None
+        if not isinstance(ids, dict):
+            raise DataError(f"{split_json}: not a frozen exam: 'ids' is missing", hint="restore it from a backup, or start a new workspace")
         if not exam_jsonl.exists():
             raise DataError(
                 f"{exam_jsonl} is missing, but {split_json} names its questions", hint="restore it from a backup, or start a new workspace"
             )
         samples = tuple(_read_sample(exam_jsonl, line, row) for line, row in read_rows(exam_jsonl))
-        if merkle_root(s.id for s in samples) != frozen.get("merkle_root"):
+        # The root covers ids; a row moved to another part has another tag but the same id.
+        parts = sorted((s.tags.get("eval_set", "eval"), s.id) for s in samples)
+        listed = sorted((str(part), str(i)) for part, listed in ids.items() for i in listed)
+        if merkle_root(s.id for s in samples) != frozen.get("merkle_root") or parts != listed:
             raise DataError(
                 f"{exam_jsonl}: the exam was changed since it was frozen in {split_json}", hint="restore it, or start a new workspace"
             )
@@ -151,7 +163,12 @@ class Exam:
 
 
 def _read_sample(path: Path, line: int, row: JsonObject) -> Sample:
-    sample = Sample.model_validate(row)
+    try:
+        sample = Sample.model_validate(row)
+    except ValidationError as error:
+        raise DataError(
+            f"{path}:{line}: not a sample: {error.errors()[0]['msg']}", hint="restore the file from a backup, or start a new workspace"
+        ) from error
     # The id is recomputed: an edited text with its old id must not pass.
     if Sample.of(sample.record).id != sample.id:
         raise DataError(f"{path}:{line}: the question was changed since the exam was frozen", hint="restore it, or start a new workspace")

@@ -140,6 +140,26 @@ def test_a_changed_answer_a_lost_row_and_a_lost_file_are_found(tmp_path: Path) -
         Exam.load(split_json, exam_jsonl)
 
 
+def test_a_row_moved_to_another_part_or_a_broken_file_is_found(tmp_path: Path) -> None:
+    split_json, exam_jsonl = tmp_path / "split.json", tmp_path / "exam.jsonl"
+    EXAM.freeze(split_json, exam_jsonl, salt="盐", ratios={})
+    write_jsonl(exam_jsonl, [s.tagged(eval_set="vault").to_json() for s in EXAM.samples])
+    with pytest.raises(DataError, match="changed since it was frozen"):
+        Exam.load(split_json, exam_jsonl)
+    write_jsonl(exam_jsonl, [{"id": "x"}])
+    with pytest.raises(DataError, match=r"exam\.jsonl:1: not a sample"):
+        Exam.load(split_json, exam_jsonl)
+    split_json.write_text("[]", encoding="utf-8")
+    with pytest.raises(DataError, match=r"split\.json: not a frozen exam"):
+        Exam.load(split_json, exam_jsonl)
+
+
+def test_one_document_of_three_is_held_out_however_small_the_ratio() -> None:
+    documents = [_document(f"{name}.md", text) for name, text in list(RULES.items())[:3]]
+    assert len(choose_unseen_documents(documents, ratio=0.1, salt="盐")) == 1
+    assert choose_unseen_documents(documents[:2], ratio=0.1, salt="盐") == frozenset()
+
+
 TOPICS = ("退房时间", "早餐时间", "押金退还", "电子发票", "宠物入住", "儿童加床", "停车收费", "行李寄存", "泳池开放", "机场接送")
 FORMS = ("请问{}是怎么规定的？", "我想了解一下酒店的{}安排", "{}可以更改吗，要提前多久说？", "How does the hotel handle {} for members?")
 

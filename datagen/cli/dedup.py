@@ -19,14 +19,20 @@ def dedup(
     clusters: Annotated[
         Path | None, typer.Option("--clusters", help="Also write the clusters: row numbers from 0, the kept one first.")
     ] = None,
+    numbers_matter: Annotated[
+        bool, typer.Option("--numbers-matter", help="Rows whose numbers differ are no near duplicates, however alike their wording.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     from datagen.dedup import deduplicate
+    from datagen.errors import UsageError
     from datagen.jsonl import read_rows, write_json, write_jsonl
 
+    if out.resolve() == source.resolve():
+        raise UsageError(f"{out} is the input itself", hint="write to another file")
     started = time.monotonic()
     rows = [row.value for row in read_rows(source)]
-    result = deduplicate(rows, threshold=threshold, ngram=ngram, on=on, engine=engine)
+    result = deduplicate(rows, threshold=threshold, ngram=ngram, on=on, engine=engine, numbers_matter=numbers_matter)
     if out.suffix.lower() == ".json":
         write_json(out, result.kept)
     else:
@@ -49,8 +55,12 @@ def dedup(
         "exact_duplicates": exact,
         "near_duplicates": len(found) - exact,
         "clusters": len(result.clusters),
+        "conflicts": len(result.conflicts),
         "seconds": round(time.monotonic() - started, 3),
     }
     counts = f"{exact} exact and {len(found) - exact} near duplicates in {len(result.clusters)} clusters"
     human = f"{len(rows)} rows, {len(result.kept)} kept: {counts}"
-    emit(value, as_json=as_json, human=f"{human} -> {out}\ndropped rows, each with its reason -> {dropped}")
+    if result.conflicts:
+        first = ", ".join(map(str, result.conflicts[0]))
+        human += f"\n{len(result.conflicts)} prompts are kept with different completions, the first in rows {first} (from 0)"
+    emit(value, as_json=as_json, human=f"{human}\nkept rows -> {out}\ndropped rows, each with its reason -> {dropped}")

@@ -46,7 +46,8 @@ def split(
     write_jsonl(out / "quarantined.jsonl", (d.to_json() for d in result.quarantined))
     ids = {name: list(dict.fromkeys(s.id for s in getattr(result, name))) for name in PLACES}
     # Written last: a crash before this line leaves the earlier split as it was.
-    write_json(split_json, {"version": 1, "salt": salt, "ratios": {"eval": eval_ratio, "vault": vault_ratio}, "ids": ids})
+    ratios = {"eval": eval_ratio, "vault": vault_ratio}
+    write_json(split_json, {"version": 1, "salt": salt, "ratios": ratios, "ids": ids, "merkle_root": _root(ids)})
     value = {
         "rows": len(samples),
         **{name: len(getattr(result, name)) for name in PLACES},
@@ -71,4 +72,13 @@ def _frozen(path: Path) -> "dict[str, Place]":
         raise DataError(
             f"{path}: not a split: 'ids' with {', '.join(PLACES)} is missing", hint="choose another folder, or restore the file"
         )
+    if value.get("merkle_root") != _root(ids):
+        raise DataError(f"{path}: its ids were changed since the split was made", hint="choose another folder, or restore the file")
     return {str(i): name for name in PLACES for i in ids[name]}
+
+
+def _root(ids: "dict[str, list[str]]") -> str:
+    """Return the Merkle root of the evaluation ids."""
+    from datagen.hashing import merkle_root
+
+    return merkle_root(i for name in PLACES if name != "train" for i in ids[name])
