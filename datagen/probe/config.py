@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from datagen.hashing import fingerprint
 
-TRAINER_VERSION = 1
+TRAINER_VERSION = 2
 """Part of every run's key; raise it when the trainer or the rendering changes what is learned."""
 
 

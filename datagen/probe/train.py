@@ -120,7 +120,9 @@ def evaluate_base(backend: Backend, exam: Sequence[Example], *, config: ProbeCon
 
 
 def curve_subset(exam: Sequence[Example], size: int) -> list[Example]:
-    """Choose the questions for evaluations before the last: round robin over (eval set, document), in a fixed order."""
+    """Choose the questions for evaluations before the last: round robin over (eval set, document), in a fixed order; gold ones, which
+    are judged only at the end, are left out if there are others."""
+    exam = [e for e in exam if e.eval_set != "gold"] or exam
     if len(exam) <= size:
         return list(exam)
     queues: dict[tuple[str, str], list[Example]] = {}

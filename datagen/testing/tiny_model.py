@@ -5,7 +5,6 @@ that takes a model path takes it. It knows no language; it learns a dozen senten
 test of a training loop needs. Use it as ``--model tiny`` or through :func:`build_tiny_model`.
 """
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -77,7 +76,7 @@ def cached_tiny_model(cache: Path) -> Path:
     temporary = Path(tempfile.mkdtemp(dir=cache, prefix=".tiny-"))
     build_tiny_model(temporary)
     try:
-        os.rename(temporary, target)
+        temporary.rename(target)
     except OSError:
         shutil.rmtree(temporary)
         if not (target / "config.json").exists():
