@@ -9,7 +9,6 @@ code is cached on disk, in the user's cache folder because the package's own may
 import os
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,14 +19,17 @@ from datagen.dedup.shingle import Shingles
 
 
 def _cache_folder() -> str:
+    """Return the user's cache folder, or, where none can be made, a fresh temporary one."""
     folder = user_cache_path("datagen", appauthor=False) / "numba"
-    existing = next(p for p in (folder, *folder.parents) if p.exists())
-    if existing.is_dir() and os.access(existing, os.W_OK):
-        return str(folder)
-    return str(Path(tempfile.gettempdir()) / f"datagen-numba-{os.getuid()}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return tempfile.mkdtemp(prefix="datagen-numba-")
+    return str(folder) if os.access(folder, os.W_OK) else tempfile.mkdtemp(prefix="datagen-numba-")
 
 
-os.environ.setdefault("NUMBA_CACHE_DIR", _cache_folder())
+if "NUMBA_CACHE_DIR" not in os.environ:
+    os.environ["NUMBA_CACHE_DIR"] = _cache_folder()
 
 from numba import njit  # noqa: E402  # numba reads its cache folder when it is imported
 

@@ -1,12 +1,15 @@
 """Signatures estimate Jaccard similarity; the compiled kernel and the numpy path agree; bands find what they promise."""
 
 import math
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datagen.dedup import kernels
 from datagen.dedup.kernels import ShingleSets, set_jaccard, sign_sets
 from datagen.dedup.lsh import Bands, band_key, choose_bands, signature_keys
 from datagen.dedup.minhash import ADDENDS, MULTIPLIERS, PERMUTATIONS, estimate, signature
@@ -55,6 +58,15 @@ def test_band_keys_of_one_and_of_many_agree() -> None:
     )
     for i, one in enumerate(signatures):
         assert signature_keys(one, bands) == [(b, int(band_key(signatures, bands, b)[i])) for b in range(bands.bands)]
+
+
+def test_compiled_code_is_cached_where_one_can_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "user_cache_path", lambda *_, **__: tmp_path / "cache")
+    assert kernels._cache_folder() == str(tmp_path / "cache" / "numba")
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(kernels, "user_cache_path", lambda *_, **__: tmp_path / "file")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert Path(kernels._cache_folder()).parent == tmp_path
 
 
 def test_signature_of_nothing() -> None:
