@@ -142,7 +142,7 @@ def _exam(
         exam = Exam.load(workspace.split, workspace.exam)
         stats: JsonObject = {"entered": len(exam.samples), "kept": len(exam.samples), "reasons": {}, "seconds": 0.0}
     else:
-        gold = read_gold(recipe.exam.gold) if recipe.exam.gold else []
+        gold = read_gold(recipe.exam.gold, recipe.exam.gold_limit) if recipe.exam.gold else []
         key = fingerprint([sources.key, written, recipe.exam.model_dump(mode="json"), recipe.generate.model_dump(mode="json"),
                            recipe.clean.model_dump(mode="json"), [s.id for s in gold], code_fingerprint("generate", "dedup")])  # fmt: skip
         result = store.samples(2, "exam", key, lambda: write_exam(recipe, sources, strategies, gold=gold, listener=listener), entered=None)

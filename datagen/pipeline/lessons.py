@@ -9,6 +9,7 @@ from datagen.errors import DataError, StageFailed
 from datagen.generate.extractive import Extractive
 from datagen.generate.runner import Progress, Refuse, generate
 from datagen.generate.strategy import Purpose, Strategy
+from datagen.hashing import sha256_hex
 from datagen.jsonl import read_rows
 from datagen.pipeline.progress import Listener
 from datagen.pipeline.recipe import ExtractiveSpec, GenerateSpec, QASpec, Recipe
@@ -113,8 +114,8 @@ def write_lessons(
     return result
 
 
-def read_gold(path: Path) -> list[Sample]:
-    """Read questions written by people: JSONL of ``question``, ``answer`` and, optionally, ``document``, ``language``.
+def read_gold(path: Path, limit: int) -> list[Sample]:
+    """Read questions written by people: JSONL of ``question``, ``answer`` and, optionally, ``document``, ``language``; at most ``limit``, a fixed random choice.
 
     Raises:
         DataError: a line lacks question or answer.
@@ -127,7 +128,8 @@ def read_gold(path: Path) -> list[Sample]:
         language = str(row.get("language") or detect_language(question))
         provenance = Provenance(document=str(row.get("document", "")), strategy="gold")
         samples.append(Sample.of(question_answer(question, answer), provenance=provenance, tags={"eval_set": "gold", "language": language}))
-    return samples
+    chosen = {s.id for s in sorted(samples, key=lambda s: sha256_hex(f"gold:{s.id}"))[:limit]}
+    return [s for s in samples if s.id in chosen]
 
 
 def _generate(

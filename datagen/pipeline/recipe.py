@@ -54,6 +54,7 @@ class ExamSpec(Frozen):
     unseen_share: float = Field(default=0.3, ge=0, le=1, description="share of exam questions about them")
     salt: str = "datagen"
     gold: Path | None = Field(default=None, description="JSONL of question, answer, document, written by people")
+    gold_limit: int = Field(default=60, ge=1, description="most gold questions scored, a fixed random choice: each costs time in every run")
 
 
 class GenerateSpec(Frozen):
