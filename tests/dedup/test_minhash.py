@@ -61,10 +61,17 @@ def test_band_keys_of_one_and_of_many_agree() -> None:
 
 
 def test_compiled_code_is_cached_where_one_can_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "user_cache_path", lambda *_, **__: tmp_path / "cache")
+    def cache_path(name: str, *, appauthor: bool) -> Path:
+        return tmp_path / "cache"
+
+    monkeypatch.setattr(kernels, "user_cache_path", cache_path)
     assert kernels._cache_folder() == str(tmp_path / "cache" / "numba")
     (tmp_path / "file").touch()
-    monkeypatch.setattr(kernels, "user_cache_path", lambda *_, **__: tmp_path / "file")
+
+    def file_path(name: str, *, appauthor: bool) -> Path:
+        return tmp_path / "file"
+
+    monkeypatch.setattr(kernels, "user_cache_path", file_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert Path(kernels._cache_folder()).parent == tmp_path
 
