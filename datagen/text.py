@@ -15,6 +15,7 @@ _OTHER_UNIT = re.compile(rf"[^\W_{CJK}]+(?:[.,:][0-9]+)*|[^\s\w]", re.UNICODE)
 _WORD_UNIT = re.compile(rf"[{CJK}]|[^\W_{CJK}]+", re.UNICODE)
 _CLOSERS = "”’」』）)】》\"'"
 _TERMINATORS = "。！？；!?;…"
+_LONGEST_MARKER = 24
 _ABBREVIATIONS = frozenset(
     [
         "mr",
@@ -87,7 +88,7 @@ def split_sentences(text: str) -> list[Span]:
     versions, abbreviations or initials. A line break ends a sentence. Trailing white space belongs to the sentence before it.
     """
     spans: list[Span] = []
-    start = i = 0
+    start, i = 0, len(text) - len(text.lstrip())
     while i < len(text):
         if _ends_sentence(text, i, start):
             i += 1
@@ -107,7 +108,7 @@ def split_sentences(text: str) -> list[Span]:
 def _ends_sentence(text: str, i: int, start: int) -> bool:
     mark = text[i]
     if mark == "\n":
-        return bool(text[start:i].strip())
+        return True
     if mark in "。！？…；":
         return True
     if mark in "!?" or (mark == ";" and _CJK.search(text[max(start, i - 8) : i])):
@@ -117,5 +118,8 @@ def _ends_sentence(text: str, i: int, start: int) -> bool:
     following = text[i + 1 : i + 2]
     if following and not following.isspace() and following not in _CLOSERS:
         return False
-    word = text[start:i].rsplit(None, 1)[-1].lower() if text[start:i].strip() else ""
-    return not (word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha()) or (word.isdigit() and text[start:i].strip() == word))
+    # A window: looking back to the start would take quadratic time on a long line without an end.
+    before = text[max(start, i - _LONGEST_MARKER) : i].split()
+    word = before[-1].lower() if before else ""
+    numbers_item = word.isdigit() and len(before) == 1 and i - start < _LONGEST_MARKER
+    return not (word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha()) or numbers_item)

@@ -68,10 +68,14 @@ def _pieces(text: str, section: Section, size: int, max_tokens: int) -> Iterator
     wanted = size / -(-size // max_tokens)
     start = section.start
     held = 0
-    for unit in _units(text, section.start, section.end, max_tokens):
+    # Units leave room for the heading, so that it can stay with the first of them.
+    heading = estimate_tokens(text[section.start : section.end].split("\n", 1)[0])
+    limit = max_tokens - heading if heading <= max_tokens // 2 else max_tokens
+    for unit in _units(text, section.start, section.end, limit):
         unit_size = estimate_tokens(text[unit.start : unit.end])
+        over = held + unit_size > max_tokens
         only_heading = HEADING.match(text[start : unit.start]) and "\n" not in text[start : unit.start].strip()
-        if held and not (only_heading and held < max_tokens // 2) and (held + unit_size > max_tokens or held + unit_size / 2 > wanted):
+        if held and (over or (held + unit_size / 2 > wanted and not only_heading)):
             yield Span(start, unit.start)
             start, held = unit.start, 0
         held += unit_size
