@@ -115,7 +115,9 @@ def write_lessons(
 
 
 def read_gold(path: Path, limit: int) -> list[Sample]:
-    """Read questions written by people: JSONL of ``question``, ``answer`` and, optionally, ``document``, ``language``; at most ``limit``, a fixed random choice.
+    """Read questions written by people: JSONL of ``question``, ``answer`` and, optionally, ``document``, ``language``.
+
+    At most ``limit`` of them, a fixed random choice.
 
     Raises:
         DataError: a line lacks question or answer.
