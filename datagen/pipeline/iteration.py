@@ -94,7 +94,7 @@ def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: St
         return Outcome(folder, None, tuple(funnel))
 
     listener.stage(plan.number, "split")
-    split_key = fingerprint([clean_key, root, code_fingerprint("split.py" if _is_module("split") else "split")])
+    split_key = fingerprint([clean_key, root, code_fingerprint("split.py", "dedup")])
     train = store.samples(5, "split", split_key, lambda: exam.quarantine(clean.kept), entered=len(clean.kept))
     funnel.append(_step("split", train.stats))
     datasets = _write_datasets(workspace, folder, train, exam)
@@ -144,7 +144,7 @@ def _exam(
     else:
         gold = read_gold(recipe.exam.gold, recipe.exam.gold_limit) if recipe.exam.gold else []
         key = fingerprint([sources.key, written, recipe.exam.model_dump(mode="json"), recipe.generate.model_dump(mode="json"),
-                           recipe.clean.model_dump(mode="json"), [s.id for s in gold], code_fingerprint("generate", "dedup")])  # fmt: skip
+                           recipe.clean.model_dump(mode="json"), [s.id for s in gold], code_fingerprint("generate", "dedup", "split.py")])  # fmt: skip
         result = store.samples(2, "exam", key, lambda: write_exam(recipe, sources, strategies, gold=gold, listener=listener), entered=None)
         exam = Exam(tuple(result.kept))
         exam.freeze(workspace.split, workspace.exam, salt=recipe.exam.salt, ratios={"unseen_documents": recipe.exam.unseen_documents})
@@ -228,12 +228,6 @@ def _step(stage: str, stats: JsonObject) -> FunnelStep:
 
 def _relative(path: Path, workspace: Workspace) -> str:
     return str(path.relative_to(workspace.root)) if path.is_relative_to(workspace.root) else str(path)
-
-
-def _is_module(name: str) -> bool:
-    from datagen.pipeline.stage_store import PACKAGE
-
-    return (PACKAGE / f"{name}.py").exists()
 
 
 def _versions() -> dict[str, str]:

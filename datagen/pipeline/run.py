@@ -49,7 +49,7 @@ def run(
     key_of_docs = ingest_key(folder, recipe.chunk.max_tokens)
     if recipe.exam.gold and not recipe.exam.gold.is_file():
         raise UsageError(f"exam.gold: {recipe.exam.gold}: no such file")
-    code = code_fingerprint("pipeline", "generate", "dedup", "ingest", "probe", "export", "schemas", "text.py")
+    code = code_fingerprint("pipeline", "generate", "dedup", "split.py", "ingest", "clients", "probe", "export", "schemas", "text.py")
     outcomes: list[Outcome] = []
     skipped: list[int] = []
     parent: Manifest | None = None

@@ -23,7 +23,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "exam": "Exam: {recall} questions on documents trained on (recall), {unseen} on documents held out (unseen), "
         "{gold} written by people (gold).",
         "limits": "What this cannot say: loss on a small model is not answer quality; read the answers. "
-        "Questions written by the generator reward its style; look at gold where there is one.",
+        "Questions written by the generator reward its style; look at gold where there is one. "
+        "At equal epochs the larger set is also trained for more steps.",
         "by_size": "Loss by size",
     },
     "zh": {
@@ -44,7 +45,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "answer": "答案", "document": "文档", "evidence": "依据", "reason": "原因",
         "iterations": "各次迭代", "rows": "行", "command": "在 LLaMA-Factory 中完整训练",
         "exam": "考题：{recall} 道关于训练过的文档（recall），{unseen} 道关于整篇留出的文档（unseen），{gold} 道由人编写（gold）。",
-        "limits": "它不能说明的：小模型上的损失不等于回答质量，请人工看答案；由生成器出的题偏向它自己的风格，有 gold 题时以 gold 为准。",
+        "limits": "它不能说明的：小模型上的损失不等于回答质量，请人工看答案；由生成器出的题偏向它自己的风格，有 gold 题时以 gold 为准；"
+        "轮数相同时，数据多的一方训练步数也多。",
         "by_size": "损失与数据量",
     },
 }  # fmt: skip
