@@ -143,8 +143,9 @@ def _exam(
         stats: JsonObject = {"entered": len(exam.samples), "kept": len(exam.samples), "reasons": {}, "seconds": 0.0}
     else:
         gold = read_gold(recipe.exam.gold, recipe.exam.gold_limit) if recipe.exam.gold else []
-        key = fingerprint([sources.key, written, recipe.exam.model_dump(mode="json"), recipe.generate.model_dump(mode="json"),
-                           recipe.clean.model_dump(mode="json"), [s.id for s in gold], code_fingerprint("generate", "dedup", "split.py")])  # fmt: skip
+        settings = [part.model_dump(mode="json") for part in (recipe.exam, recipe.generate, recipe.clean)]
+        code = code_fingerprint("generate", "dedup", "split.py")
+        key = fingerprint([sources.key, written, settings, [s.id for s in gold], code])
         result = store.samples(2, "exam", key, lambda: write_exam(recipe, sources, strategies, gold=gold, listener=listener), entered=None)
         exam = Exam(tuple(result.kept))
         exam.freeze(workspace.split, workspace.exam, salt=recipe.exam.salt, ratios={"unseen_documents": recipe.exam.unseen_documents})
