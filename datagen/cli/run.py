@@ -1,5 +1,7 @@
 """``datagen run RECIPE``."""
 
+import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,8 +33,11 @@ def run(
         return
     from datagen.pipeline.run import run as run_recipe
 
-    with progress() as display:
-        result = run_recipe(loaded, workspace=workspace, docs=folder, until=stage, listener=_Drawn(display))
+    if sys.stderr.isatty():
+        with progress() as display:
+            result = run_recipe(loaded, workspace=workspace, docs=folder, until=stage, listener=_Drawn(display))
+    else:
+        result = run_recipe(loaded, workspace=workspace, docs=folder, until=stage, listener=_Told())
     for number in result.skipped:
         say(f"iteration {number:04d}: done already, skipped")
     value = {
@@ -88,6 +93,23 @@ def _plan(recipe: Any, folder: Path, *, as_json: bool) -> None:
     }
     lines = [f"{key}: {len(value) if key == 'skipped' and isinstance(value, list) else value}" for key, value in plan.items()]
     emit(plan, as_json=as_json, human="\n".join([*lines, "nothing was written"]))
+
+
+class _Told:
+    """Tells a run's progress in lines, for logs: each stage, and within it at most one line in ten seconds."""
+
+    def __init__(self) -> None:
+        self._where = ""
+        self._last = 0.0
+
+    def stage(self, iteration: int, name: str) -> None:
+        self._where, self._last = f"{iteration:04d} {name}", time.monotonic()
+        say(self._where)
+
+    def advance(self, done: int, total: int, note: str) -> None:
+        if time.monotonic() - self._last >= 10:
+            self._last = time.monotonic()
+            say(f"{self._where}  {done}/{total}  {note}")
 
 
 class _Drawn:
