@@ -6,6 +6,7 @@ Where all text has one size, headings are found by their numbering alone: a shor
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from datagen.ingest.pdf_lines import Line, read_lines
 from datagen.ingest.reading import Unreadable
@@ -17,8 +18,16 @@ NUMBERED_HEADING = re.compile(
 )
 SENTENCE_END = re.compile(r"[。！？.!?；;：:…”）)]\s*$")
 PAGE_NUMBER = re.compile(r"\s*(?:-\s*)?(?:第\s*)?\d{1,4}(?:\s*页)?(?:\s*/\s*\d+)?(?:\s*-)?\s*")
+LEADERS = re.compile(r"(?:\s?[.．·…]){4,}\s*")
+LIST_LINE = re.compile(r"(?:\d{1,3}\.|-)\s+\S")
+BULLET = re.compile(r"^[•●▪◦○·–]\s*")
+IDEOGRAPH = re.compile(f"[{CJK}]")
+WIDE_PUNCTUATION = re.compile(r"[\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65“”‘’…]")
+SPACED = re.compile(rf"[{CJK}] [A-Za-z0-9]|[A-Za-z0-9] [{CJK}]")
+UNSPACED = re.compile(rf"[{CJK}][A-Za-z0-9]|[A-Za-z0-9][{CJK}]")
 LARGER = 1.05
 MAX_HEADING = 80
+SAME_COLUMN_PT = 6.0
 
 
 def pdf_to_markdown(data: bytes) -> str:
@@ -63,36 +72,74 @@ def _shape(line: Line) -> str:
 
 
 def _blocks(lines: Sequence[Line]) -> str:
-    """Join hard-wrapped lines. A line shorter than two thirds of the longest that ends a sentence ends its paragraph."""
+    """Join hard-wrapped lines to paragraphs.
+
+    A paragraph ends at a heading, a table, a list mark, a gap wider than the usual line pitch, a finished line followed by one
+    further left, and after a line shorter than two thirds of the longest that ends a sentence.
+    """
     body = _body_size(lines)
     sizes = sorted({line.size for line in lines if _is_title(line, body)}, reverse=True)
     longest = max((len(line.text) for line in lines), default=0)
+    pitch = _line_pitch(lines, body)
+    spaced = _mixed_text_is_spaced(lines)
     blocks: list[str] = []
     current = ""
     at = 0
     while at < len(lines):
         line = lines[at]
-        rows = _table_rows(lines, at)
-        level = _heading_level(line, sizes, body, open_sentence=bool(current) and not SENTENCE_END.search(current))
-        if rows > 1:
-            blocks += [current, _table(lines[at : at + rows])]
+        if rows := _table_rows(lines, at):
+            blocks += [current, _table(lines[at : at + rows], spaced=spaced)]
             current = ""
             at += rows
             continue
-        at += 1
+        level = _heading_level(line, sizes, body, open_sentence=bool(current) and not SENTENCE_END.search(current))
+        text = LEADERS.sub(" … ", line.text)
+        led = text != line.text
         if level:
-            blocks += [current, f"{'#' * level} {line.text}"]
+            blocks += [current, f"{'#' * level} {text}"]
             current = ""
-        elif LIST_ITEM.match(line.text) or (current and at >= 2 and _steps_out(lines[at - 2], line)):
-            blocks.append(current)
-            current = line.text
         else:
-            current = _join(current, line.text)
-            if SENTENCE_END.search(line.text) and len(line.text) < 0.67 * longest:
+            if current and (LIST_ITEM.match(text) or led or _stands_apart(lines[at - 1], line, pitch)):
                 blocks.append(current)
                 current = ""
+            # A shell comment at a line's start is no heading.
+            current = _join(current, text, spaced=spaced) if current else re.sub(r"^(?=#{1,6}\s)", r"\\", text)
+            if led or (SENTENCE_END.search(text) and len(text) < 0.67 * longest):
+                blocks.append(current)
+                current = ""
+        at += 1
     blocks.append(current)
-    return "\n\n".join(block for block in blocks if block.strip()) + "\n"
+    return _put_together(blocks)
+
+
+def _put_together(blocks: Sequence[str]) -> str:
+    """Blank lines between blocks, none between the items of a list."""
+    text = ""
+    last = ""
+    for block in (BULLET.sub("- ", block) for block in blocks if block.strip()):
+        tight = LIST_LINE.match(last) and LIST_LINE.match(block)
+        text += ("\n" if tight else "\n\n" if text else "") + block
+        last = block
+    return text + "\n"
+
+
+def _line_pitch(lines: Sequence[Line], body: float) -> float:
+    """Return the distance of baselines inside paragraphs, in points: the smallest that is common between lines of body size."""
+    gaps = Counter(
+        round(gap) for a, b in pairwise(lines) if a.size == b.size == body and 0.8 * body < (gap := a.baseline - b.baseline) < 3 * body
+    )
+    return float(min((gap for gap, n in gaps.items() if n >= 0.3 * max(gaps.values())), default=1.5 * body))
+
+
+def _stands_apart(previous: Line, line: Line, pitch: float) -> bool:
+    gap = previous.baseline - line.baseline
+    return gap > 1.25 * pitch + 1 or _steps_out(previous, line)
+
+
+def _mixed_text_is_spaced(lines: Sequence[Line]) -> bool:
+    """Tell whether the author puts a space between Chinese and digits or Latin letters; a line's end does not show it."""
+    text = "\n".join(line.text for line in lines)
+    return len(SPACED.findall(text)) >= len(UNSPACED.findall(text))
 
 
 def _steps_out(previous: Line, line: Line) -> bool:
@@ -119,31 +166,46 @@ def _heading_level(line: Line, sizes: Sequence[float], body: float, *, open_sent
 
 
 def _table_rows(lines: Sequence[Line], at: int) -> int:
-    """Count the lines from ``at`` on that stand in the same columns."""
-    end = at
-    while end < len(lines) and len(lines[end].cells) > 1 and lines[end].size == lines[at].size:
+    """Count the lines from ``at`` on that stand in the same columns, wrapped cells included; 0 if they are no table."""
+    columns = [cell.left for cell in lines[at].cells]
+    end, full = at, 0
+    while end < len(lines) and abs(lines[end].size - lines[at].size) <= 0.5 and not LEADERS.search(lines[end].text):
+        line = lines[end]
+        several = len(line.cells) > 1
+        if not several and not (full and _continues_row(lines[end - 1], line, columns)):
+            break
+        full += several
         end += 1
-    return end - at
+    return end - at if full > 1 else 0
 
 
-def _table(rows: Sequence[Line]) -> str:
-    """Render rows as a pipe table; a cell belongs to the column of the widest row whose left edge is nearest."""
-    columns = [cell.left for cell in max(rows, key=lambda row: len(row.cells)).cells]
-    lines: list[str] = []
-    for row in rows:
-        cells = [""] * len(columns)
-        for cell in row.cells:
+def _continues_row(previous: Line, line: Line, columns: Sequence[float]) -> bool:
+    """A single cell close below a row, under a column other than the first, is the rest of that column's cell."""
+    close = 0 < previous.baseline - line.baseline <= 1.4 * line.size
+    return close and any(abs(line.cells[0].left - left) <= SAME_COLUMN_PT for left in columns[1:])
+
+
+def _table(lines: Sequence[Line], *, spaced: bool) -> str:
+    """Render lines as a pipe table; a cell belongs to the column of the widest line whose left edge is nearest."""
+    columns = [cell.left for cell in max(lines, key=lambda line: len(line.cells)).cells]
+    rows: list[list[str]] = []
+    for number, line in enumerate(lines):
+        if not (number and _continues_row(lines[number - 1], line, columns)):
+            rows.append([""] * len(columns))
+        for cell in line.cells:
             nearest = min(range(len(columns)), key=lambda c: abs(columns[c] - cell.left))
-            cells[nearest] = f"{cells[nearest]} {cell.text}".strip().replace("|", "\\|")
-        lines.append("| " + " | ".join(cells) + " |")
-    lines.insert(1, "|" + " --- |" * len(columns))
-    return "\n".join(lines)
+            rows[-1][nearest] = _join(rows[-1][nearest], cell.text.replace("|", "\\|"), spaced=spaced)
+    rendered = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([rendered[0], "|" + " --- |" * len(columns), *rendered[1:]])
 
 
-def _join(left: str, right: str) -> str:
+def _join(left: str, right: str, *, spaced: bool) -> str:
+    """Join two lines: no space inside Chinese, between Chinese and Latin as the document does; a hyphen in a word is closed."""
     if not left:
         return right
-    if left.endswith("-") and right[:1].islower():
+    if re.search(r"[a-z]-$", left) and right[:1].islower():
         return left[:-1] + right
-    glue = "" if re.search(rf"[{CJK}，。；：、！？（）“”]$", left) or re.match(rf"[{CJK}，。；：、！？（）“”]", right) else " "
-    return left + glue + right
+    if WIDE_PUNCTUATION.match(left[-1]) or WIDE_PUNCTUATION.match(right):
+        return left + right
+    wide = IDEOGRAPH.match(left[-1]) is not None, IDEOGRAPH.match(right) is not None
+    return left + ("" if all(wide) or (any(wide) and not spaced) else " ") + right

@@ -18,10 +18,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a page, never blank; ``size`` is the type size in points, rounded to half a point."""
+    """One line of a page, never blank.
+
+    ``size`` is the type size in points, rounded to half a point; ``baseline`` is in points from the bottom of the page.
+    """
 
     size: float
     cells: tuple[Cell, ...]
+    baseline: float
 
     @property
     def text(self) -> str:
@@ -53,6 +57,7 @@ class _Collector:
         self._cells: list[tuple[float, list[str]]] = []
         self._sizes: Counter[float] = Counter()
         self._right: float | None = None
+        self._baseline = 0.0
 
     def take(self, text_page: Any, index: int) -> None:
         character = self._character(int(self._pdfium.FPDFText_GetUnicode(text_page, index)))
@@ -65,6 +70,8 @@ class _Collector:
             return
         left, _, right, _ = text_page.get_charbox(index)
         size = self._size(text_page, index)
+        if not self._cells:
+            self._baseline = self._origin(text_page, index)
         if not self._cells or (self._right is not None and left - self._right > GAP * size):
             self._cells.append((left, []))
         self._cells[-1][1].append(character)
@@ -74,7 +81,7 @@ class _Collector:
     def end_line(self) -> None:
         cells = tuple(Cell(left, text) for left, parts in self._cells if (text := " ".join("".join(parts).split())))
         if cells:
-            self.lines.append(Line(self._sizes.most_common(1)[0][0], cells))
+            self.lines.append(Line(self._sizes.most_common(1)[0][0], cells, self._baseline))
         self._cells = []
         self._sizes = Counter()
         self._right = None
@@ -88,6 +95,11 @@ class _Collector:
         if 0xDC00 <= code < 0xE000:
             return chr(0x10000 + ((high - 0xD800) << 10) + code - 0xDC00) if high else ""
         return chr(code) if (code >= 32 or code in (9, 10, 13)) and code not in (0xFFFE, 0xFFFF) and code < 0x110000 else ""
+
+    def _origin(self, text_page: Any, index: int) -> float:
+        x, y = ctypes.c_double(), ctypes.c_double()
+        self._pdfium.FPDFText_GetCharOrigin(text_page, index, ctypes.byref(x), ctypes.byref(y))
+        return y.value
 
     def _size(self, text_page: Any, index: int) -> float:
         """Type size with the text matrix applied: many writers set 1 point and scale."""
