@@ -15,8 +15,9 @@ from datagen.probe.data import Example
 
 CHUNK = 256
 NEGLIGIBLE = 1e-6
-"""Vocabulary entries no target of a chunk gives more probability than this are left out of the *backward* product: together they weigh
-less than the bfloat16 rounding of the rest (measured: dropped mass below 1e-3 a token). Losses are always over the whole vocabulary."""
+"""Vocabulary entries no target of a chunk gives more probability than this are left out of the *backward* product in bfloat16. An
+approximation: dropped mass 9e-4 a token on average, 1.5e-2 at most, gradients 1.6 % apart (Gemma-270M, 8 rows); not yet compared with
+bfloat16's own rounding. Losses are always over the whole vocabulary; -1 gives the plain product."""
 
 
 def token_nll(model: Any, batch: Batch, *, fused: bool) -> torch.Tensor:
