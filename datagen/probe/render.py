@@ -28,7 +28,9 @@ class ChatTokenizer(Protocol):
     chat_template: str | None
     eos_token: str | None
 
-    def get_vocab(self) -> dict[str, int]: ...
+    unk_token_id: int | None
+
+    def convert_tokens_to_ids(self, tokens: str) -> int | None: ...
 
 
 def render(record: Record, tokenizer: ChatTokenizer) -> list[Segment]:
@@ -42,7 +44,8 @@ def render(record: Record, tokenizer: ChatTokenizer) -> list[Segment]:
     messages = _with_persona(_messages(record), record.persona)
     if tokenizer.chat_template:
         return _from_template(messages, tokenizer)
-    if "<start_of_turn>" in tokenizer.get_vocab():
+    # Asking for the whole vocabulary would copy a quarter of a million strings for every row.
+    if tokenizer.convert_tokens_to_ids("<start_of_turn>") not in (None, tokenizer.unk_token_id):
         return _turns(messages, "<start_of_turn>user\n", "<end_of_turn>\n", "<start_of_turn>model\n", "<end_of_turn>")
     return _turns(messages, "User: ", "\n", "Assistant: ", tokenizer.eos_token or "\n")
 

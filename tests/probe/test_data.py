@@ -31,8 +31,10 @@ class _Vocabulary:
     def __init__(self, *tokens: str) -> None:
         self._tokens = tokens
 
-    def get_vocab(self) -> dict[str, int]:
-        return {t: i for i, t in enumerate(self._tokens)}
+    unk_token_id: int | None = None
+
+    def convert_tokens_to_ids(self, tokens: str) -> int | None:
+        return self._tokens.index(tokens) if tokens in self._tokens else None
 
 
 def test_gemma_turns_with_system_and_persona() -> None:
