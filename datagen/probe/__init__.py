@@ -52,8 +52,8 @@ def run_probe(
 
 
 def rejudge(folder: Path) -> ProbeResult:
-    """Recompute a stored probe's verdicts from its losses, without torch; see :func:`datagen.probe.assemble.rejudge`."""
-    from datagen.probe.assemble import rejudge as again
+    """Recompute a stored probe's verdicts from its losses, without torch; see :func:`datagen.probe.stats.assemble.rejudge`."""
+    from datagen.probe.stats.assemble import rejudge as again
 
     return again(folder)
 

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Literal
 
 from datagen.errors import UsageError
 from datagen.jsonl import write_json
-from datagen.probe import runs
-from datagen.probe.assemble import assemble
 from datagen.probe.config import ProbeConfig
-from datagen.probe.losses import LossRow, write_losses
-from datagen.probe.model import ModelSource, resolve_model
+from datagen.probe.models.known import ModelSource, resolve_model
 from datagen.probe.progress import OnProgress, ProbeProgress
 from datagen.probe.result import Answer, ProbeResult
+from datagen.probe.stats.assemble import assemble
+from datagen.probe.store import runs
+from datagen.probe.store.losses import LossRow, write_losses
 from datagen.schemas.record import completion_text, prompt_text
 from datagen.schemas.sample import Sample
 
 if TYPE_CHECKING:
-    from datagen.probe.backend import Backend
-    from datagen.probe.data import Encoded
+    from datagen.probe.data.encode import Encoded
+    from datagen.probe.models.backend import Backend
 
 ArmName = Literal["baseline", "new"]
 
@@ -72,7 +72,7 @@ class _Job:
 
     def load(self) -> "Backend":
         if self.backend is None:
-            from datagen.probe.backend import load_backend
+            from datagen.probe.models.backend import load_backend
 
             self.note(f"loading {self.source.name}")
             folder = self.source.prepare(self.dtype, on_note=self.note)
@@ -82,7 +82,7 @@ class _Job:
 
     def encode(self, name: str, samples: Sequence[Sample]) -> "Encoded":
         if name not in self.encoded:
-            from datagen.probe.data import encode
+            from datagen.probe.data.encode import encode
 
             self.encoded[name] = encode(samples, self.load().tokenizer, max_length=self.config.max_length)
         return self.encoded[name]
@@ -162,7 +162,7 @@ def _plan(
     runs_dir: Path,
     on_progress: OnProgress | None,
 ) -> _Job:
-    from datagen.probe.backend import choose_device, choose_dtype, require_torch
+    from datagen.probe.models.backend import choose_device, choose_dtype, require_torch
 
     exam = _unique([s for s in eval_ if s.tags.get("eval_set") != "vault"])
     arms: dict[ArmName, Sequence[Sample]] = {"new": _unique(train)}
@@ -192,7 +192,7 @@ def _run_base(job: _Job) -> None:
     if runs.load_info(folder) is not None:
         return
     backend = job.load()
-    from datagen.probe.train import Trained, evaluate_base
+    from datagen.probe.train.loop import Trained, evaluate_base
 
     exam = job.encode("exam", job.exam)
     job.note("scoring the untrained model")
@@ -206,7 +206,7 @@ def _run_base(job: _Job) -> None:
 
 def _run_arm(job: _Job, name: ArmName, seed: int) -> runs.RunInfo:
     backend = job.load()
-    from datagen.probe.train import train_run
+    from datagen.probe.train.loop import train_run
 
     rows, exam = job.encode(name, job.arms[name]), job.encode("exam", job.exam)
     folder = job.folder(name, seed)
@@ -228,7 +228,7 @@ def _answers(job: _Job) -> list[Answer]:
     """Answer with seed 0's adapters; stored beside the run, so that a cached run needs no model."""
     if not job.config.answers:
         return []
-    from datagen.probe.answers import choose_questions
+    from datagen.probe.measure.answers import choose_questions
 
     questions = choose_questions(job.exam, job.config.answers)
     old = _generate(job, "baseline" if "baseline" in job.arms else "base")
@@ -247,7 +247,7 @@ def _answers(job: _Job) -> list[Answer]:
 
 
 def _generate(job: _Job, name: ArmName | Literal["base"]) -> list[str]:
-    from datagen.probe.answers import choose_questions, generate_answers, store_answers, stored_answers
+    from datagen.probe.measure.answers import choose_questions, generate_answers, store_answers, stored_answers
 
     questions = choose_questions(job.exam, job.config.answers)
     folder = job.folder(name, -1 if name == "base" else 0)
@@ -258,7 +258,7 @@ def _generate(job: _Job, name: ArmName | Literal["base"]) -> list[str]:
     backend = job.load()
     job.note(f"answering {len(questions)} questions ({name})")
     if name != "base":
-        from datagen.probe.adapter import load_adapter
+        from datagen.probe.models.adapter import load_adapter
 
         load_adapter(backend, folder / "adapter")
     by_id = {e.id: e for e in job.encode("exam", job.exam).examples}

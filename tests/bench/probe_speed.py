@@ -10,10 +10,10 @@ import sys
 import time
 from collections.abc import Callable
 
-from datagen.probe.backend import choose_device, choose_dtype, load_backend, require_torch, reset_adapter
 from datagen.probe.config import ProbeConfig
-from datagen.probe.data import Example, encode, training_batches
-from datagen.probe.model import resolve_model
+from datagen.probe.data.encode import Example, encode, training_batches
+from datagen.probe.models.backend import choose_device, choose_dtype, load_backend, require_torch, reset_adapter
+from datagen.probe.models.known import resolve_model
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
 
@@ -25,7 +25,7 @@ def measure(model: str) -> dict[str, object]:
     require_torch()
     import torch
 
-    from datagen.probe.train import _step, evaluate
+    from datagen.probe.train.loop import _step, evaluate
 
     config = ProbeConfig(model=model)
     folder = resolve_model(model).prepare(choose_dtype("auto", choose_device()))

@@ -7,7 +7,7 @@ import pytest
 
 from datagen.cli import main
 from datagen.jsonl import write_jsonl
-from datagen.probe.backend import require_torch
+from datagen.probe.models.backend import require_torch
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Provenance, Sample
 from datagen.testing.tiny_model import build_tiny_model

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from datagen.probe.backend import Backend, load_backend, require_torch
 from datagen.probe.config import ProbeConfig
+from datagen.probe.models.backend import Backend, load_backend, require_torch
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Provenance, Sample
 from datagen.testing.tiny_model import build_tiny_model

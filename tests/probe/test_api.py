@@ -8,7 +8,7 @@ import pytest
 from datagen.errors import DataError, UsageError
 from datagen.jsonl import read_json, write_json
 from datagen.probe import ProbeConfig, ProbeProgress, ProbeResult, rejudge, run_probe
-from datagen.probe.losses import read_losses
+from datagen.probe.store.losses import read_losses
 from datagen.schemas.sample import Sample
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from datagen.errors import DataError, UsageError
-from datagen.probe.backend import Backend
-from datagen.probe.data import Example, encode, training_batches
-from datagen.probe.render import Segment, render
+from datagen.probe.data.encode import Example, encode, training_batches
+from datagen.probe.data.render import Segment, render
+from datagen.probe.models.backend import Backend
 from datagen.schemas.record import (
     ConversationRecord,
     FeedbackRecord,

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import DatagenError, MissingExtra, UsageError
-from datagen.probe.curve import training_state
-from datagen.probe.embedded import convert
-from datagen.probe.model import EMBEDDED, Embedded, hash_folder, resolve_model
+from datagen.probe.models.embedded import convert
+from datagen.probe.models.known import EMBEDDED, Embedded, hash_folder, resolve_model
 from datagen.probe.result import Curve, CurvePoint
+from datagen.probe.stats.curve import training_state
 
 
 def test_embedded_models_carry_their_licence() -> None:

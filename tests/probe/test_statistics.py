@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as hs
 from scipy import stats
 
-from datagen.probe import statistics as st
+from datagen.probe.stats import estimate as st
 
 
 def test_pair_sums_questions_into_documents_by_tokens() -> None:

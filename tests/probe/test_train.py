@@ -7,12 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as hs
 
-from datagen.probe.backend import Backend, reset_adapter
-from datagen.probe.batch import collate, common_prefix, group
 from datagen.probe.config import ProbeConfig
-from datagen.probe.data import Example, encode
-from datagen.probe.forward import token_nll
-from datagen.probe.train import curve_subset, evaluate, evaluate_base, total_steps, train_run
+from datagen.probe.data.batch import collate, common_prefix, group
+from datagen.probe.data.encode import Example, encode
+from datagen.probe.models.backend import Backend, reset_adapter
+from datagen.probe.train.forward import token_nll
+from datagen.probe.train.loop import curve_subset, evaluate, evaluate_base, total_steps, train_run
 from datagen.schemas.sample import Sample
 
 

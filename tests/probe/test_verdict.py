@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from datagen.probe.losses import LossRow, read_losses, write_losses
-from datagen.probe.statistics import Estimate
-from datagen.probe.verdict import Rules, compare, decide, settle, slices
+from datagen.probe.stats.estimate import Estimate
+from datagen.probe.stats.verdict import Rules, compare, decide, settle, slices
+from datagen.probe.store.losses import LossRow, read_losses, write_losses
 
 RULES = Rules(delta=0.01, alpha_level=0.05, look=1)
 

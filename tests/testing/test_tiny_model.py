@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from datagen.hashing import sha256_hex
-from datagen.probe.backend import require_torch
+from datagen.probe.models.backend import require_torch
 from datagen.testing.tiny_model import build_tiny_model, cached_tiny_model
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import torch
 
-from datagen.probe.backend import Backend, one_math, reset_adapter
-from datagen.probe.batch import collate, group
 from datagen.probe.config import ProbeConfig
-from datagen.probe.data import Example, training_batches
-from datagen.probe.forward import token_nll
+from datagen.probe.data.batch import collate, group
+from datagen.probe.data.encode import Example, training_batches
+from datagen.probe.models.backend import Backend, one_math, reset_adapter
+from datagen.probe.train.forward import token_nll
 
 _WARMUP = 0.05
 

@@ -89,7 +89,7 @@ def load_backend(folder: Path, config: ProbeConfig) -> Backend:
     model.to(device)
     model.config.use_cache = False
     window = _window(model.config)
-    from datagen.probe.forward import head_is_plain, packing_agrees
+    from datagen.probe.train.forward import head_is_plain, packing_agrees
 
     fused = head_is_plain(model)
     packed = model.config.model_type in PACKABLE and packing_agrees(model, tokenizer, fused=fused)

@@ -83,7 +83,7 @@ class ModelSource:
         """
         if self.folder is not None:
             return self.folder
-        from datagen.probe.embedded import convert
+        from datagen.probe.models.embedded import convert
 
         assert self.embedded is not None
         return convert(self.embedded, dtype, cache=cache or model_cache(), on_note=on_note)
@@ -105,7 +105,7 @@ def resolve_model(spec: str, *, cache: Path | None = None) -> ModelSource:
         known = EMBEDDED[spec]
         return ModelSource(spec, known.licence, known.gguf_sha256 or fingerprint([known.package]), embedded=known)
     if spec == "tiny":
-        from datagen.probe.backend import require_torch
+        from datagen.probe.models.backend import require_torch
         from datagen.testing.tiny_model import cached_tiny_model
 
         require_torch()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from datagen.errors import DataError, UsageError
-from datagen.probe.render import Segment, render
+from datagen.probe.data.render import Segment, render
 from datagen.schemas.record import completion_text
 from datagen.schemas.sample import Sample
 from datagen.text import detect_language

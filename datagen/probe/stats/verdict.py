@@ -11,10 +11,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from datagen.probe import statistics as st
-from datagen.probe.losses import LossRow
 from datagen.probe.result import Decision, Sentence, Verdict
-from datagen.probe.sentences import verdict_sentence
+from datagen.probe.stats import estimate as st
+from datagen.probe.stats.sentences import verdict_sentence
+from datagen.probe.store.losses import LossRow
 
 Metric = Literal["nll", "fact_nll"]
 SETTLE_MAX = 50

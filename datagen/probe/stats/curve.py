@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from datagen.probe.result import Curve, TrainingState
-from datagen.probe.sentences import state_sentence
+from datagen.probe.stats.sentences import state_sentence
 
 _STILL = 0.02
 """Relative fall of the eval loss over the last stretch below which a run counts as converged."""

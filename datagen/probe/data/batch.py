@@ -9,7 +9,7 @@ Source of prefix sharing: Hydragen, arXiv 2402.05099 (there for decoding).
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from datagen.probe.data import Example
+from datagen.probe.data.encode import Example
 
 if TYPE_CHECKING:
     import torch

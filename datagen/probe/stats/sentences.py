@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 from datagen.probe.result import Decision, Sentence
 
 if TYPE_CHECKING:
-    from datagen.probe.statistics import Estimate
-    from datagen.probe.verdict import Settle
+    from datagen.probe.stats.estimate import Estimate
+    from datagen.probe.stats.verdict import Settle
 
 
 def verdict_sentence(

@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict
 from datagen.hashing import fingerprint
 from datagen.jsonl import read_json, write_json
 from datagen.probe.config import ProbeConfig
-from datagen.probe.losses import LossRow, read_losses, write_losses
+from datagen.probe.store.losses import LossRow, read_losses, write_losses
 from datagen.schemas.sample import Sample
 
 if TYPE_CHECKING:
-    from datagen.probe.backend import Backend
-    from datagen.probe.train import ItemLoss, Trained
+    from datagen.probe.models.backend import Backend
+    from datagen.probe.train.loop import ItemLoss, Trained
 
 
 class RunInfo(BaseModel):

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import torch
 
-from datagen.probe.batch import Batch, collate
-from datagen.probe.data import Example
+from datagen.probe.data.batch import Batch, collate
+from datagen.probe.data.encode import Example
 
 CHUNK = 256
 NEGLIGIBLE = 1e-6

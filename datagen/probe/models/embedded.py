@@ -19,8 +19,8 @@ from typing import Any
 from filelock import FileLock
 
 from datagen.errors import DatagenError, MissingExtra
-from datagen.probe.backend import require_torch
-from datagen.probe.model import Dtype, Embedded, is_installed
+from datagen.probe.models.backend import require_torch
+from datagen.probe.models.known import Dtype, Embedded, is_installed
 
 
 def convert(model: Embedded, dtype: Dtype, *, cache: Path, on_note: Callable[[str], None] | None = None) -> Path:

@@ -8,8 +8,8 @@ from typing import Any, cast
 import torch
 
 from datagen.jsonl import read_json, write_json
-from datagen.probe.backend import Backend
-from datagen.probe.data import Example
+from datagen.probe.data.encode import Example
+from datagen.probe.models.backend import Backend
 from datagen.schemas.sample import Sample
 
 

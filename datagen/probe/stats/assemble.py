@@ -8,12 +8,12 @@ from datagen.errors import DataError, UsageError
 from datagen.hashing import fingerprint
 from datagen.jsonl import read_json
 from datagen.probe.config import ProbeConfig
-from datagen.probe.curve import training_state
-from datagen.probe.losses import LossRow, read_losses
-from datagen.probe.model import ModelSource
+from datagen.probe.models.known import ModelSource
 from datagen.probe.result import Answer, Arm, Curve, CurvePoint, ProbeResult, Sentence, Verdict
-from datagen.probe.runs import RunInfo
-from datagen.probe.verdict import Rules, compare, slices
+from datagen.probe.stats.curve import training_state
+from datagen.probe.stats.verdict import Rules, compare, slices
+from datagen.probe.store.losses import LossRow, read_losses
+from datagen.probe.store.runs import RunInfo
 
 ArmName = Literal["baseline", "new"]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from datagen.errors import DataError
-from datagen.probe.backend import Backend
+from datagen.probe.models.backend import Backend
 
 
 def load_adapter(backend: Backend, folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""From samples to tensors: text with a completion mask, token ids, batches without padding."""

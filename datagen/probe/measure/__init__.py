@@ -1,0 +1,1 @@
+"""What a trained model writes: greedy answers and their scores."""

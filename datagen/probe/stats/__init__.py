@@ -1,0 +1,1 @@
+"""From losses to verdicts: estimator, decision, words. Numpy and scipy only, no torch."""
