@@ -22,6 +22,8 @@ COMMANDS: dict[str, str] = {
     "convert": "Convert between row formats.",
     "validate": "Predict what LLaMA-Factory does with every row: kept, dropped or crash.",
     "register": "Write <name>_train and <name>_eval into LLaMA-Factory's dataset_info.json.",
+    "unregister": "Take a dataset out of LLaMA-Factory's dataset_info.json.",
+    "list": "List the datasets registered in a LLaMA-Factory data directory.",
     "train-config": "Print LLaMA-Factory YAML and the exact training command.",
     "probe": "Train a quick paired LoRA probe and give a verdict.",
     "verdict": "Recompute a probe's verdict from its stored losses.",
@@ -30,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "report": "Write an iteration's report page again and print its path.",
     "schema": "Export the JSON Schemas, or check that the committed ones are current.",
     "serve-stub": "Serve a fake OpenAI endpoint on loopback for tests.",
+    "doctor": "Check what is installed and a whole LLaMA-Factory data directory.",
     "ls": "List recipes and prompts.",
     "cp": "Copy a built-in recipe into the workspace to edit it.",
 }
@@ -39,7 +42,7 @@ class _LazyGroup(TyperGroup):
     """Lists commands from the table above and imports a command's module when it is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS]  # not list(): once the command of that name is loaded, the name means its module here
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
@@ -71,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 ok, 1 findings or failed, 2 wrong usage, 130 interrupted."""
     command = typer.main.get_command(_app)
     try:
-        command.main(args=list(arguments) if arguments is not None else None, prog_name="datagen")
+        command.main(args=[*arguments] if arguments is not None else None, prog_name="datagen")
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 1
     except DatagenError as error:

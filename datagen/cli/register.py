@@ -21,7 +21,7 @@ def register(
     as_json: JsonOption = False,
 ) -> None:
     from datagen.export.formats import format_named
-    from datagen.export.llamafactory.register import register as register_samples
+    from datagen.export.llamafactory.registry.register import register as register_samples
     from datagen.schemas.detect import read_samples
 
     folder = data_dir or workspace_of(ctx).data_dir
@@ -35,4 +35,5 @@ def register(
     state = "registered" if done.changed else "already registered, unchanged"
     held_text = f", {done.eval_entry} ({done.eval_rows} rows)" if done.eval_entry else ", no eval set"
     human = f"{state}: {done.train_entry} ({done.train_rows} rows){held_text} in {folder / 'dataset_info.json'}"
+    human += "".join(f"\n  {advice.message}" for advice in done.advice)
     emit(done.to_json() | {"data_dir": str(folder)}, as_json=as_json, human=human)

@@ -8,7 +8,7 @@ import typer
 from datagen.cli.console import JsonOption, emit, say, workspace_of
 
 if TYPE_CHECKING:
-    from datagen.export.llamafactory.recipes import TrainPreset
+    from datagen.export.recipes.llamafactory import TrainPreset
 
 Task = Literal["sft", "dpo", "kto", "rm", "ppo", "pt", "merge", "predict", "chat"]
 
@@ -38,10 +38,10 @@ def train_config(
     as_json: JsonOption = False,
 ) -> None:
     from datagen.errors import UsageError, suggest
-    from datagen.export.llamafactory import recipes
-    from datagen.export.llamafactory.dataset_info import FILE_NAME, read_info
-    from datagen.export.llamafactory.entry import read_entry
-    from datagen.export.llamafactory.templates import Template, choose_template
+    from datagen.export.llamafactory.registry.dataset_info import FILE_NAME, read_info
+    from datagen.export.llamafactory.registry.entry import read_entry
+    from datagen.export.llamafactory.templates.choose import Template, choose_template
+    from datagen.export.recipes import llamafactory as recipes
     from datagen.jsonl import write_bytes
 
     folder = data_dir or workspace_of(ctx).data_dir

@@ -43,7 +43,7 @@ def to_rows(samples: Sequence[Sample], format: RowFormat) -> list[JsonObject]:
     if format == "datagen":
         return [sample.to_json() for sample in samples]
     codec = FORMATS[format_named(format)]
-    return _uniform([_write(sample, position, format, codec) for position, sample in enumerate(samples, 1)])
+    return uniform_rows([_write(sample, position, format, codec) for position, sample in enumerate(samples, 1)])
 
 
 def encode_rows(rows: Sequence[JsonObject], *, lines: bool) -> bytes:
@@ -101,7 +101,8 @@ def _write(sample: Sample, position: int, format: str, codec: Codec) -> JsonObje
         raise DataError(f"sample {position} ({sample.id[:12]}): {error.message}", hint=error.hint) from error
 
 
-def _uniform(rows: list[JsonObject]) -> list[JsonObject]:
+def uniform_rows(rows: Sequence[JsonObject]) -> list[JsonObject]:
+    """Return rows that all have the same keys in the same order; absent ones become ``[]`` where others hold a list, else ``""``."""
     empty: JsonObject = {}
     for row in rows:
         for key, value in row.items():

@@ -9,7 +9,7 @@ import yaml
 
 from datagen.errors import UsageError
 from datagen.export.llamafactory import choose_template, train_command, train_yaml
-from datagen.export.llamafactory.recipes import TrainPreset, TrainStage, task_yaml
+from datagen.export.recipes.llamafactory import TrainPreset, TrainStage, task_yaml
 
 
 def config(stage: TrainStage = "sft", **options: Any) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from datagen.errors import UsageError
 from datagen.export.llamafactory import validate
-from datagen.export.llamafactory.entry import read_entry
-from datagen.export.llamafactory.rules import check_table
-from datagen.export.llamafactory.stages import Stage
-from datagen.export.llamafactory.table import build_table
+from datagen.export.llamafactory.registry.entry import read_entry
+from datagen.export.llamafactory.rules.check import check_table
+from datagen.export.llamafactory.rules.stages import Stage
+from datagen.export.llamafactory.rules.table import build_table
 
 ALPACA = {"columns": {"prompt": "instruction", "query": "input", "response": "output"}}
 

@@ -4,7 +4,8 @@ Every row is kept, dropped, or stops the run; every fate but plain "kept" has a 
 fix. Severities: ``crash`` the whole run stops; ``drop`` LLaMA-Factory leaves the row out; ``bad`` it is trained on, to your harm;
 ``note`` worth knowing. ``errors`` are crash and drop.
 
-Not predicted: truncation and anything else that depends on a tokenizer; packing; formatting ``openai``.
+With a :class:`~datagen.export.llamafactory.tokens.check.TokenCheck` also what depends on the model's tokenizer: truncation, control
+tokens, thinking blocks. Not predicted: SFT packing; formatting ``openai``.
 """
 
 from collections import Counter
@@ -12,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from datagen.export.llamafactory.align import Aligned, Crash, Defect, converter_of
-from datagen.export.llamafactory.entry import Entry
-from datagen.export.llamafactory.quality import quality_findings
-from datagen.export.llamafactory.stages import Stage, judge
-from datagen.export.llamafactory.table import Table
+from datagen.export.llamafactory.registry.entry import Entry
+from datagen.export.llamafactory.rules.align import Aligned, Crash, Defect, converter_of
+from datagen.export.llamafactory.rules.quality import quality_findings
+from datagen.export.llamafactory.rules.stages import Stage, judge
+from datagen.export.llamafactory.rules.table import Table
+from datagen.export.llamafactory.tokens.check import TokenCheck, TokenStats
 from datagen.jsonl import JsonObject
 
 Severity = Literal["crash", "drop", "bad", "note"]
@@ -45,6 +47,7 @@ class Report:
     would_crash: int = 0
     findings: tuple[Finding, ...] = ()
     datasets: tuple[str, ...] = field(default=())
+    tokens: tuple[TokenStats, ...] = ()
 
     @property
     def errors(self) -> list[Finding]:
@@ -59,6 +62,7 @@ class Report:
             self.would_crash + other.would_crash,
             self.findings + other.findings,
             self.datasets + other.datasets,
+            self.tokens + other.tokens,
         )
 
     def to_json(self) -> JsonObject:
@@ -70,12 +74,13 @@ class Report:
             "would_crash": self.would_crash,
             "errors": len(self.errors),
             "datasets": list(self.datasets),
+            "tokens": [stats.to_json() for stats in self.tokens],
             "findings": [asdict(finding) for finding in self.findings],
         }
 
 
-def check_table(table: Table, entry: Entry, stage: Stage) -> Report:
-    """Predict the fate of every row of a loaded file under an entry and a stage."""
+def check_table(table: Table, entry: Entry, stage: Stage, tokens: TokenCheck | None = None) -> Report:
+    """Predict the fate of every row of a loaded file under an entry and a stage, and with ``tokens`` its length for a model."""
     gate = _entry_findings(entry, stage)
     blocked = [f for f in gate if f.severity == "crash"]
     n = table.n_rows
@@ -94,9 +99,15 @@ def check_table(table: Table, entry: Entry, stage: Stage) -> Report:
             aligned.append(crash)
     fates = judge(aligned, stage)
     findings = [*gate, *_fate_findings(entry.name, fates, table.lines)]
+    notes = quality_findings(aligned, fates, stage, tokens.control if tokens else None)
+    stats: list[TokenStats] = []
+    if tokens:
+        measured, lengths = tokens.check(entry.name, aligned, fates, stage)
+        notes += measured
+        stats.append(lengths)
     findings += [
-        Finding(entry.name, i, code, severity, message, fix, table.lines[i])
-        for i, code, severity, message, fix in quality_findings(aligned, fates, stage)
+        Finding(entry.name, i if i >= 0 else None, code, severity, message, fix, table.lines[i] if i >= 0 else None)
+        for i, code, severity, message, fix in notes
     ]
     if any(isinstance(row, Aligned) and any(row.media) for row in aligned):
         message = "rows carry images, videos or audios: a template of a text-only model stops on them"
@@ -105,7 +116,7 @@ def check_table(table: Table, entry: Entry, stage: Stage) -> Report:
     if counts["drop"] == len(fates):
         message = "all rows are dropped: 'Cannot find valid samples, check `data/README.md` for the data format.'"
         findings.append(Finding(entry.name, None, "no_valid_rows", "crash", message, "see the findings of the rows"))
-    return Report(n, counts["kept"], counts["drop"], counts["crash"], tuple(findings), (entry.name,))
+    return Report(n, counts["kept"], counts["drop"], counts["crash"], tuple(findings), (entry.name,), tuple(stats))
 
 
 def default_stage(entry: Entry) -> Stage:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from datagen.export.llamafactory.entry import Entry
+from datagen.export.llamafactory.registry.entry import Entry
 from datagen.jsonl import JsonObject
 
 

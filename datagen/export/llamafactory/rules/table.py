@@ -9,18 +9,14 @@ Not modelled: files over 10 MB are read in batches whose types may differ; colum
 Source: datasets 4.0.0: packaged_modules/json/json.py; facts re-checked by the acceptance suite (tests/acceptance).
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal, cast
 
-from datagen.errors import UsageError
 from datagen.jsonl import JsonObject
 
-_SUFFIXES = (".arrow", ".csv", ".json", ".jsonl", ".parquet", ".txt")
 _DATE = re.compile(r"\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])([ T]\d{2}:\d{2}(:\d{2})?)?Z?")
 Kind = Literal["null", "bool", "number", "string", "timestamp", "list", "object"]
 
@@ -63,44 +59,6 @@ class _Type:
 
 class _Conflict(Exception):
     pass
-
-
-def load_table(path: Path) -> Table:
-    """Load a file as LLaMA-Factory would.
-
-    Raises:
-        UsageError: no such file, or a kind of file datagen does not check (arrow, csv, parquet).
-    """
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file")
-    if path.suffix not in _SUFFIXES:
-        fix = "rename the file to .json or .jsonl"
-        return _broken("file_type", f"LLaMA-Factory does not read '{path.suffix}' files; it reads {', '.join(_SUFFIXES)}", fix)
-    if path.suffix in (".arrow", ".csv", ".parquet"):
-        raise UsageError(f"{path}: datagen checks .json, .jsonl and .txt files only", hint="convert the file to .json first")
-    raw = path.read_bytes()
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        return _broken("encoding", f"not UTF-8 (byte 0x{raw[error.start]:02x})", "save the file as UTF-8", line=line)
-    if path.suffix == ".txt":
-        lines = text.removesuffix("\n").split("\n") if text else []
-        return build_table([{"text": line.removesuffix("\r")} for line in lines], list(range(1, len(lines) + 1)), dates=False)
-    bom = text.startswith("\ufeff")
-    text = text.removeprefix("\ufeff")
-    is_array = text.lstrip()[:1] == "["
-    if bom and is_array:
-        return _broken("byte_order_mark", "a JSON array must not start with a byte order mark", "save as UTF-8 without BOM")
-    parsed = _parse_array(text) if is_array else _parse_lines(text)
-    if isinstance(parsed, FileProblem):
-        return Table([], [], (), parsed)
-    values, numbers = parsed
-    for i, value in enumerate(values):
-        if not isinstance(value, dict):
-            message = f"expected a JSON object, got {type(value).__name__}"
-            return Table([], [], (), FileProblem("row_type", message, "make every row an object", i, numbers[i]), len(values))
-    return build_table(cast("list[JsonObject]", values), numbers, dates=not is_array)
 
 
 def build_table(rows: Sequence[JsonObject], lines: Sequence[int], *, dates: bool) -> Table:
@@ -174,33 +132,3 @@ def _fill(value: Any, kind: _Type) -> Any:
     if kind.kind == "object":
         return {key: _fill(value.get(key), inner) for key, inner in kind.fields.items()}
     return value
-
-
-def _parse_array(text: str) -> tuple[list[object], list[int]] | FileProblem:
-    try:
-        values = cast("list[object]", json.loads(text))
-    except json.JSONDecodeError as error:
-        return FileProblem("not_json", f"not valid JSON: {error.msg} (column {error.colno})", "repair the JSON", None, error.lineno)
-    return values, list(range(1, len(values) + 1))
-
-
-def _parse_lines(text: str) -> tuple[list[object], list[int]] | FileProblem:
-    try:
-        return [json.loads(text)], [1]
-    except json.JSONDecodeError:
-        values: list[object] = []
-        numbers: list[int] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            values.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            message = f"not valid JSON: {error.msg} (column {error.colno})"
-            return FileProblem("not_json", message, "repair or remove the line", len(values), number)
-        numbers.append(number)
-    return values, numbers
-
-
-def _broken(code: str, message: str, fix: str, line: int | None = None) -> Table:
-    return Table([], [], (), FileProblem(code, message, fix, None, line))

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
-from datagen.export.llamafactory.align import Aligned, Crash, Defect, Turn
+from datagen.export.llamafactory.rules.align import Aligned, Crash, Defect, Turn
 
 Stage = Literal["sft", "dpo", "rm", "kto", "ppo", "pt"]
 _BATCH = 1000  # LLaMA-Factory's preprocessing_batch_size: KTO pairs a row with the one before it inside a batch

@@ -13,10 +13,11 @@ from typing import Any, Literal, cast
 
 from datagen.errors import DataError, UsageError
 from datagen.export.formats import encode_rows, to_rows
-from datagen.export.llamafactory.dataset_info import FILE_NAME, is_ours, locked, read_info, write_info
-from datagen.export.llamafactory.entry import read_entry, write_entry
-from datagen.export.llamafactory.rules import Finding, check_table, default_stage
-from datagen.export.llamafactory.table import build_table
+from datagen.export.llamafactory.registry.dataset_info import FILE_NAME, is_ours, locked, read_info, write_info
+from datagen.export.llamafactory.registry.entry import read_entry, write_entry
+from datagen.export.llamafactory.rules.check import Finding, check_table, default_stage
+from datagen.export.llamafactory.rules.table import build_table
+from datagen.export.size_advice import SizeAdvice, advise
 from datagen.hashing import sha256_hex
 from datagen.jsonl import JsonObject, write_bytes
 from datagen.schemas.detect import RowFormat
@@ -29,7 +30,8 @@ _NAME = re.compile(r"[^\s,/\\:*?\"'<>|.][^\s,/\\:*?\"'<>|]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What was registered. ``changed`` is false if everything was there already; ``warnings`` are rows trained on to your harm."""
+    """What was registered. ``changed`` is false if everything was there already; ``warnings`` are rows trained on to your harm;
+    ``advice`` says what the number of train rows is worth."""
 
     train_entry: str
     eval_entry: str | None
@@ -42,6 +44,7 @@ class Registration:
     format: RowFormat
     changed: bool
     warnings: tuple[Finding, ...] = ()
+    advice: tuple[SizeAdvice, ...] = ()
 
     def to_json(self) -> JsonObject:
         return {
@@ -56,6 +59,7 @@ class Registration:
             "format": self.format,
             "changed": self.changed,
             "warnings": len(self.warnings),
+            "advice": [advice.to_json() for advice in self.advice],
         }
 
 
@@ -130,6 +134,7 @@ def register(
         format=chosen,
         changed=bool(pending or stale),
         warnings=tuple(warning for part in parts for warning in part.warnings),
+        advice=tuple(advise(train)),
     )
 
 

@@ -1,0 +1,1 @@
+"""LLaMA-Factory's prompt templates: which one fits a model, and what each writes."""
