@@ -20,6 +20,7 @@ class ProbeConfig(BaseModel):
         learning_rate: peak rate, after 5 % warm-up, before linear decay to zero.
         rank: LoRA rank.
         alpha: LoRA alpha; the update is scaled by ``alpha / rank``.
+        target_modules: names of the linear layers that get an adapter (``q_proj``); none given means all but embeddings and head.
         batch_size: examples per optimizer step.
         max_length: tokens per example; a longer prompt loses its head, never the completion.
         delta: smallest difference of interest, in nats per completion token.
@@ -41,6 +42,7 @@ class ProbeConfig(BaseModel):
     learning_rate: float = Field(default=3e-4, gt=0, le=1)
     rank: int = Field(default=16, ge=1, le=1024)
     alpha: float = Field(default=32.0, gt=0)
+    target_modules: tuple[str, ...] = ()
     batch_size: int = Field(default=8, ge=1, le=1024)
     max_length: int = Field(default=512, ge=16)
     delta: float = Field(default=0.01, gt=0)

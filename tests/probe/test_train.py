@@ -1,16 +1,18 @@
 """The trainer on the tiny model: exactness of the speed-ups, determinism, learning."""
 
 import random
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as hs
 
+from datagen.errors import UsageError
 from datagen.probe.config import ProbeConfig
 from datagen.probe.data.batch import collate, common_prefix, group
 from datagen.probe.data.encode import Example, encode
-from datagen.probe.models.backend import Backend, reset_adapter
+from datagen.probe.models.backend import Backend, load_backend, reset_adapter
 from datagen.probe.train.forward import token_nll
 from datagen.probe.train.loop import curve_subset, evaluate, evaluate_base, total_steps, train_run
 from datagen.schemas.sample import Sample
@@ -87,6 +89,15 @@ def test_same_config_gives_a_bit_identical_adapter(
     assert all(torch.equal(states[0][n], states[1][n]) for n in states[0])
     other = train_run(backend, examples, questions, config=config, seed=2)
     assert [i.nll for i in other.evals[-1][1]] != results[0][-1][1]
+
+
+def test_adapters_sit_on_the_target_modules_alone(tiny: Path, config: ProbeConfig) -> None:
+    some = load_backend(tiny, config.model_copy(update={"target_modules": ("q_proj", "v_proj")}))
+    adapted = {n.split(".lora_")[0].rsplit(".", 1)[-1] for n, p in some.peft.named_parameters() if p.requires_grad}
+    assert adapted == {"q_proj", "v_proj"}
+    with pytest.raises(UsageError, match="target modules c_attn: not in this model") as caught:
+        load_backend(tiny, config.model_copy(update={"target_modules": ("c_attn",)}))
+    assert caught.value.hint == "its linear layers: down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj"
 
 
 def test_training_lowers_the_loss_and_reports_every_evaluation(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from datagen.errors import DatagenError, MissingExtra
+from datagen.errors import DatagenError, MissingExtra, UsageError
 from datagen.probe.config import ProbeConfig
 
 if TYPE_CHECKING:
@@ -137,12 +137,22 @@ def _with_adapter(model: Any, config: ProbeConfig) -> Any:
     from peft import LoraConfig, get_peft_model
 
     lora = LoraConfig(
-        r=config.rank, lora_alpha=config.alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"  # type: ignore[arg-type]
+        r=config.rank,
+        lora_alpha=config.alpha,  # type: ignore[arg-type]
+        lora_dropout=0.0,
+        target_modules=list(config.target_modules) or "all-linear",
+        task_type="CAUSAL_LM",
     )
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # peft reads a transformers attribute that newer transformers deprecate; nothing a user could act on.
         warnings.simplefilter("ignore", FutureWarning)
-        peft = get_peft_model(model, lora)
+        try:
+            peft = get_peft_model(model, lora)
+        except ValueError as error:
+            names = sorted({n.rsplit(".", 1)[-1] for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)} - {"lm_head"})
+            raise UsageError(
+                f"target modules {', '.join(config.target_modules)}: not in this model", hint=f"its linear layers: {', '.join(names)}"
+            ) from error
     peft.train()
     return peft
 
