@@ -12,19 +12,17 @@ a different figure is a different row. And the same prompt with another completi
 only a person can say which is right.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from pydantic import ValidationError
-
-from datagen.dedup.batch import Duplicate, Engine, find_duplicates
-from datagen.dedup.compared import Compared, On, guard_numbers, of_record, of_text
-from datagen.errors import DataError, UsageError
-from datagen.hashing import canonical_json
-from datagen.jsonl import JsonObject, read_rows
-from datagen.schemas.detect import FORMATS, detect_format
+from datagen.dedup.batch import Duplicate, Engine, find_duplicates, find_in_table
+from datagen.dedup.compared import Compared, On, guard_numbers, of_record
+from datagen.dedup.keep import Keep, preference_of_rows, preference_of_samples
+from datagen.dedup.reading import open_rows, read_compared, text_column
+from datagen.dedup.rowtable import RowTable
+from datagen.jsonl import JsonObject
 from datagen.schemas.sample import Sample
 from datagen.schemas.stage import Dropped, StageResult
 from datagen.text import fold
@@ -64,11 +62,27 @@ class DedupResult(Generic[Rows]):
 
 @overload
 def deduplicate(
-    rows: "DataFrame", *, threshold: float = ..., ngram: int = ..., on: On = ..., engine: Engine = ..., numbers_matter: bool = ...
+    rows: "DataFrame",
+    *,
+    threshold: float = ...,
+    ngram: int = ...,
+    on: On = ...,
+    engine: Engine = ...,
+    keep: Keep = ...,
+    by: str | None = ...,
+    numbers_matter: bool = ...,
 ) -> "DedupResult[DataFrame]": ...
 @overload
 def deduplicate(
-    rows: list[str], *, threshold: float = ..., ngram: int = ..., on: On = ..., engine: Engine = ..., numbers_matter: bool = ...
+    rows: list[str],
+    *,
+    threshold: float = ...,
+    ngram: int = ...,
+    on: On = ...,
+    engine: Engine = ...,
+    keep: Keep = ...,
+    by: str | None = ...,
+    numbers_matter: bool = ...,
 ) -> DedupResult[list[str]]: ...
 @overload
 def deduplicate(
@@ -78,12 +92,22 @@ def deduplicate(
     ngram: int = ...,
     on: On = ...,
     engine: Engine = ...,
+    keep: Keep = ...,
+    by: str | None = ...,
     numbers_matter: bool = ...,
 ) -> DedupResult[list[JsonObject]]: ...
 def deduplicate(
-    rows: Any, *, threshold: float = 0.7, ngram: int = 5, on: On = "both", engine: Engine = "native", numbers_matter: bool = False
+    rows: Any,
+    *,
+    threshold: float = 0.7,
+    ngram: int = 5,
+    on: On = "both",
+    engine: Engine = "native",
+    keep: Keep = "first",
+    by: str | None = None,
+    numbers_matter: bool = False,
 ) -> DedupResult[Any]:
-    """Remove exact and near duplicates; the first row of a cluster stays.
+    """Remove exact and near duplicates; one row of each cluster stays.
 
     Args:
         rows: a list of strings or dicts, a polars frame, or the path of a JSON or JSONL file. Dicts may be in any known row format; of
@@ -91,7 +115,10 @@ def deduplicate(
         threshold: Jaccard similarity in (0, 1] at and above which two rows are near duplicates.
         ngram: units (CJK characters, words) per shingle.
         on: which text is compared, for rows that have a prompt and a completion.
-        engine: ``native``, or ``datasketch`` for candidates from that library's index: the same result, slower.
+        engine: ``native``; ``datasketch``, candidates from that library's index; ``ray``, on a Ray cluster. The same result from each.
+        keep: which row of a cluster stays: the ``first``, the ``newest`` (last, or greatest by ``by``), the ``longest``, or the ``best``
+            (greatest ``by``, or ``score``). The first among equals; a row without the value comes last.
+        by: the column that ``newest`` and ``best`` compare.
         numbers_matter: rows whose numbers differ are no near duplicates, however alike their wording.
 
     Returns:
@@ -99,15 +126,20 @@ def deduplicate(
 
     Raises:
         UsageError: an unknown engine, a value out of range, or an unknown kind of rows.
-        DataError: the file cannot be read; names ``file:line``.
+        DataError: the file cannot be read (names ``file:line``), or values of ``by`` cannot be compared.
+        MissingExtra: engine ``ray`` is not installed.
     """
-    items, restore = _open(rows)
-    compared = _compare(items, on)
-    found = find_duplicates(
-        [guard_numbers(c) for c in compared] if numbers_matter else compared, threshold=threshold, ngram=ngram, engine=engine
-    )
-    keep = [i for i in range(len(items)) if i not in found.duplicates]
-    return DedupResult(restore(keep), restore(sorted(found.duplicates)), found.clusters, _conflicts(compared, keep), found.duplicates)
+    items, restore = open_rows(rows)
+    texts = None if numbers_matter else text_column(rows, items)
+    compared: Sequence[Compared] = () if texts is not None else read_compared(items, on)
+    if numbers_matter:
+        compared = [guard_numbers(c) for c in compared]
+    table = RowTable.of(compared) if texts is None else RowTable.of_texts(texts)
+    prefer = preference_of_rows(items, table.text, keep, by)
+    found = find_in_table(table, threshold=threshold, ngram=ngram, engine=engine, prefer=prefer)
+    kept = [i for i in range(len(items)) if i not in found.duplicates]
+    conflicts = _conflicts(compared, kept) if compared else []
+    return DedupResult(restore(kept), restore(sorted(found.duplicates)), found.clusters, conflicts, found.duplicates)
 
 
 def deduplicate_samples(
@@ -117,26 +149,33 @@ def deduplicate_samples(
     ngram: int = 5,
     on: On = "both",
     engine: Engine = "native",
+    keep: Keep = "first",
+    by: str | None = None,
     numbers_matter: bool = True,
 ) -> StageResult:
     """Deduplicate samples as a stage. Unless told otherwise, rows with different figures are different rows, however alike their wording.
 
-    ``stats["clusters"]`` counts clusters; ``stats["conflicts"]`` counts prompts that stay with different completions.
+    ``keep="best"`` compares the score named ``by``, or the mean of a sample's scores. ``stats["clusters"]`` counts clusters;
+    ``stats["conflicts"]`` counts prompts that stay with different completions.
 
     Raises:
         UsageError: an unknown engine or a value out of range.
     """
     compared = [of_record(sample.record, on) for sample in samples]
     found = find_duplicates(
-        [guard_numbers(c) for c in compared] if numbers_matter else compared, threshold=threshold, ngram=ngram, engine=engine
+        [guard_numbers(c) for c in compared] if numbers_matter else compared,
+        threshold=threshold,
+        ngram=ngram,
+        engine=engine,
+        prefer=preference_of_samples(samples, keep, by),
     )
-    keep = [i for i in range(len(samples)) if i not in found.duplicates]
+    kept = [i for i in range(len(samples)) if i not in found.duplicates]
     dropped = [
         Dropped(samples[i], d.reason, f"of {samples[d.kept_row].id[:12]}, similarity {d.similarity:.2f}, cluster {d.cluster}")
         for i, d in sorted(found.duplicates.items())
     ]
-    stats = {"clusters": len(found.clusters), "conflicts": len(_conflicts(compared, keep))}
-    return StageResult([samples[i] for i in keep], dropped, stats)
+    stats = {"clusters": len(found.clusters), "conflicts": len(_conflicts(compared, kept))}
+    return StageResult([samples[i] for i in kept], dropped, stats)
 
 
 def _conflicts(rows: Sequence[Compared], keep: Sequence[int]) -> list[list[int]]:
@@ -146,46 +185,3 @@ def _conflicts(rows: Sequence[Compared], keep: Sequence[int]) -> list[list[int]]
         if rows[i].prompt.strip():
             by_prompt.setdefault(fold(rows[i].prompt), []).append(i)
     return [found for found in by_prompt.values() if len({fold(rows[i].completion) for i in found}) > 1]
-
-
-def _open(rows: Any) -> tuple[list[Any], Callable[[list[int]], Any]]:
-    """Return the rows one by one, and how to give some of them back in the caller's container."""
-    if isinstance(rows, str | Path):
-        rows = [row.value for row in read_rows(Path(rows))]
-    if hasattr(rows, "iter_rows"):
-        return list(rows.iter_rows(named=True)), lambda indices: rows[indices]
-    if not isinstance(rows, Sequence):
-        raise UsageError(f"cannot deduplicate a {type(rows).__name__}", hint="give a list of strings or dicts, a polars frame or a path")
-    items: list[Any] = list(cast("Sequence[Any]", rows))
-    for i, item in enumerate(items):
-        if not isinstance(item, str | dict):
-            raise UsageError(f"row {i}: cannot deduplicate a {type(item).__name__}", hint="rows are strings or dicts")
-    return items, lambda indices: [items[i] for i in indices]
-
-
-def _compare(items: Sequence[Any], on: On) -> list[Compared]:
-    read = _reader([item for item in items if isinstance(item, dict)], on)
-    return [of_text(item) if isinstance(item, str) else read(item) for item in items]
-
-
-def _reader(rows: list[JsonObject], on: On) -> Callable[[JsonObject], Compared]:
-    """Return how a row is read: by the rows' format; a row that is in no known format by all its values."""
-    try:
-        detection = detect_format(rows)
-    except DataError:
-        return _all_values
-
-    def read(row: JsonObject) -> Compared:
-        try:
-            if detection.format == "datagen":
-                return of_record(Sample.model_validate(row).record, on)
-            return of_record(FORMATS[detection.format].read(detection.layout.normalise(row), detection.style), on)
-        except (DataError, ValidationError):
-            return _all_values(row)
-
-    return read
-
-
-def _all_values(row: JsonObject) -> Compared:
-    values = [value if isinstance(value, str) else canonical_json(value).decode() for _, value in sorted(row.items())]
-    return Compared(canonical_json(row), "\n".join(values))

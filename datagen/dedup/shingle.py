@@ -1,15 +1,15 @@
 """Texts as sets of hashed n-grams over units: one unit per CJK character, one per word or number.
 
 ``"退房时间是12点"`` has the units 退 房 时 间 是 12 点 and, with ``ngram=5``, four shingles. Hashes take no seed and do not
-depend on the machine: a unit is hashed with blake2b, an n-gram is a polynomial over its units' hashes modulo 2**64, finished with
-MurmurHash3's mixer.
+depend on the machine: a unit is hashed by a cyclic polynomial over its code points, an n-gram by a polynomial over its units' hashes
+modulo 2**64, both finished with MurmurHash3's mixer. :mod:`datagen.dedup.kernels.windows` computes the same for many texts at once.
 
-Source: A. Broder, "On the resemblance and containment of documents", 1997; mixer: A. Appleby, MurmurHash3, ``fmix64``.
+Source: A. Broder, "On the resemblance and containment of documents", 1997; cyclic
+polynomials: J. D. Cohen, "Recursive hashing functions for n-grams", 1997; mixer: A. Appleby, MurmurHash3, ``fmix64``.
 """
 
 import re
 from functools import lru_cache
-from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,12 @@ from datagen.text import fold, units
 
 Shingles = npt.NDArray[np.uint64]
 NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_BASE = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
-_MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
-_SHIFT = np.uint64(33)
+BASE = np.uint64(0x9E3779B97F4A7C15)
+MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
+MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
+SHIFT = np.uint64(33)
+ROTATION = 11
+_MASK = (1 << 64) - 1
 
 
 def shingle(text: str, ngram: int) -> Shingles:
@@ -58,7 +60,12 @@ def numbers(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 17)
 def _unit_hash(unit: str) -> int:
-    return int.from_bytes(blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    h = 0
+    for character in unit:
+        h = ((h << ROTATION | h >> 64 - ROTATION) + ord(character) * int(BASE)) & _MASK
+    h = (h ^ h >> 33) * int(MIX_1) & _MASK
+    h = (h ^ h >> 33) * int(MIX_2) & _MASK
+    return h ^ h >> 33
 
 
 def _windows(hashes: Shingles, width: int) -> Shingles:
@@ -66,7 +73,7 @@ def _windows(hashes: Shingles, width: int) -> Shingles:
     count = len(hashes) - width + 1
     mixed = np.full(count, width, dtype=np.uint64)
     for offset in range(width):
-        mixed = mixed * _BASE + hashes[offset : offset + count]
-    mixed = (mixed ^ (mixed >> _SHIFT)) * _MIX_1
-    mixed = (mixed ^ (mixed >> _SHIFT)) * _MIX_2
-    return mixed ^ (mixed >> _SHIFT)
+        mixed = mixed * BASE + hashes[offset : offset + count]
+    mixed = (mixed ^ (mixed >> SHIFT)) * MIX_1
+    mixed = (mixed ^ (mixed >> SHIFT)) * MIX_2
+    return mixed ^ (mixed >> SHIFT)

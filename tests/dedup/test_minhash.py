@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.dedup import kernels
-from datagen.dedup.kernels import ShingleSets, set_jaccard, sign_sets
+from datagen.dedup.kernels import compiled as kernels
+from datagen.dedup.kernels.join import set_jaccard
+from datagen.dedup.kernels.sign import sign_sets
 from datagen.dedup.lsh import Bands, band_key, choose_bands, signature_keys
 from datagen.dedup.minhash import ADDENDS, MULTIPLIERS, PERMUTATIONS, estimate, signature
+from datagen.dedup.native import ShingleSets
 from datagen.dedup.shingle import Shingles, jaccard, shingle
 
 
@@ -65,7 +67,7 @@ def test_compiled_code_is_cached_where_one_can_write(tmp_path: Path, monkeypatch
         return tmp_path / "cache"
 
     monkeypatch.setattr(kernels, "user_cache_path", cache_path)
-    assert kernels._cache_folder() == str(tmp_path / "cache" / "numba")
+    assert kernels.cache_folder() == str(tmp_path / "cache" / "numba")
     (tmp_path / "file").touch()
 
     def file_path(name: str, *, appauthor: bool) -> Path:
@@ -73,7 +75,7 @@ def test_compiled_code_is_cached_where_one_can_write(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(kernels, "user_cache_path", file_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    assert Path(kernels._cache_folder()).parent == tmp_path
+    assert Path(kernels.cache_folder()).parent == tmp_path
 
 
 def test_signature_of_nothing() -> None:

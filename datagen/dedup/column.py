@@ -1,0 +1,80 @@
+"""Many texts as one buffer of UTF-8 and row offsets: Arrow's large-string layout, which compiled loops read without Python strings."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from polars import Series
+
+
+class Column(NamedTuple):
+    """Row ``i`` is ``data[offsets[i]:offsets[i + 1]]``; ``data`` uint8, ``offsets`` int64 of shape (rows + 1,)."""
+
+    data: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> "Column":
+        """Encode strings; a lone surrogate becomes the three bytes that Python's ``surrogatepass`` makes of it."""
+        parts: list[bytes] = []
+        sizes: list[int] = []
+        remaining = iter(texts)
+        while block := list(islice(remaining, 4096)):
+            joined = "".join(block)
+            if joined.isascii():
+                # One byte a character: encoded at once, which is several times faster.
+                parts.append(joined.encode())
+                sizes += map(len, block)
+            else:
+                encoded = [text.encode("utf-8", "surrogatepass") for text in block]
+                parts += encoded
+                sizes += map(len, encoded)
+        offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
+        np.cumsum(np.fromiter(sizes, dtype=np.int64, count=len(sizes)), out=offsets[1:])
+        return cls(np.frombuffer(b"".join(parts), dtype=np.uint8), offsets)
+
+    @classmethod
+    def of_bytes(cls, rows: Sequence[bytes]) -> "Column":
+        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)), out=offsets[1:])
+        return cls(np.frombuffer(b"".join(rows), dtype=np.uint8), offsets)
+
+    @classmethod
+    def of_series(cls, series: "Series") -> "Column":
+        """Take a polars string column; nulls are empty texts."""
+        filled = series.fill_null("")
+        offsets = np.zeros(len(filled) + 1, dtype=np.int64)
+        np.cumsum(filled.str.len_bytes().to_numpy(), out=offsets[1:])
+        return cls(np.frombuffer("".join(filled.str.join("").to_list()).encode(), dtype=np.uint8), offsets)
+
+    @property
+    def rows(self) -> int:
+        return len(self.offsets) - 1
+
+    def row(self, i: int) -> bytes:
+        return self.data[self.offsets[i] : self.offsets[i + 1]].tobytes()
+
+    def text(self, i: int) -> str:
+        return self.row(i).decode("utf-8", "surrogatepass")
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Column":
+        """Return some rows, copied, in the order given."""
+        view = self.data.data
+        starts, ends = self.offsets[rows], self.offsets[rows + 1]
+        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum(ends - starts, out=offsets[1:])
+        parts = [view[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        return Column(np.frombuffer(b"".join(parts), dtype=np.uint8), offsets)
+
+    def chunks(self, *, size: int) -> Iterator[tuple[int, int]]:
+        """Yield ranges of rows of about ``size`` bytes each."""
+        start = 0
+        while start < self.rows:
+            stop = int(np.searchsorted(self.offsets, self.offsets[start] + size, side="right")) - 1
+            stop = min(max(stop, start + 1), self.rows)
+            yield start, stop
+            start = stop

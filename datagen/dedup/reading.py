@@ -1,0 +1,94 @@
+"""Whatever a caller holds, as rows to compare: strings, dicts in any known format, a polars frame, a file."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from datagen.dedup.column import Column
+from datagen.dedup.compared import Compared, On, of_record, of_text
+from datagen.errors import DataError, UsageError
+from datagen.hashing import canonical_json
+from datagen.jsonl import JsonObject, read_rows
+from datagen.schemas.detect import FORMATS, detect_format
+from datagen.schemas.sample import Sample
+
+Read = Callable[[JsonObject], Compared]
+
+
+def open_rows(rows: Any) -> tuple[list[Any], Callable[[list[int]], Any]]:
+    """Return the rows one by one, and how to give some of them back in the caller's container.
+
+    Raises:
+        UsageError: something that is not rows.
+        DataError: the file cannot be read; names ``file:line``.
+    """
+    if isinstance(rows, str | Path):
+        rows = [row.value for row in read_rows(Path(rows))]
+    if hasattr(rows, "iter_rows"):
+        return list(rows.iter_rows(named=True)), lambda indices: rows[indices]
+    if not isinstance(rows, Sequence):
+        raise UsageError(f"cannot deduplicate a {type(rows).__name__}", hint="give a list of strings or dicts, a polars frame or a path")
+    items: list[Any] = list(cast("Sequence[Any]", rows))
+    if not set(map(type, items)) <= {str, dict}:
+        for i, item in enumerate(items):
+            if not isinstance(item, str | dict):
+                raise UsageError(f"row {i}: cannot deduplicate a {type(item).__name__}", hint="rows are strings or dicts")
+    return items, lambda indices: [items[i] for i in indices]
+
+
+def text_column(rows: Any, items: Sequence[Any]) -> Column | None:
+    """Return the text of rows that are nothing but text (strings; rows of format ``text``), which need no row objects; else None."""
+    if set(map(type, items)) <= {str}:
+        return Column.of(items)
+    head = [item for item in items[:200] if isinstance(item, dict)]
+    if not _is_text(head) or not all(isinstance(item, dict) for item in items):
+        return None
+    if hasattr(rows, "iter_rows"):
+        series = rows["text"]
+        return Column.of_series(series) if _all_said(series.to_list()) else None
+    texts = [item.get("text") for item in items]
+    known = not any(item.keys() - head[0].keys() for item in items)
+    return Column.of(texts) if known and _all_said(texts) else None
+
+
+def read_compared(items: Sequence[Any], on: On) -> list[Compared]:
+    """Return what is compared of strings and dicts."""
+    read = reader([item for item in items if isinstance(item, dict)], on)
+    return [of_text(item) if isinstance(item, str) else read(item) for item in items]
+
+
+def reader(rows: Sequence[JsonObject], on: On) -> Read:
+    """Return how a row is read: by the rows' format; a row that is in no known format by all its values."""
+    try:
+        detection = detect_format(rows)
+    except DataError:
+        return _all_values
+
+    def read(row: JsonObject) -> Compared:
+        try:
+            if detection.format == "datagen":
+                return of_record(Sample.model_validate(row).record, on)
+            return of_record(FORMATS[detection.format].read(detection.layout.normalise(row), detection.style), on)
+        except (DataError, ValidationError):
+            return _all_values(row)
+
+    return read
+
+
+def _is_text(rows: Sequence[JsonObject]) -> bool:
+    try:
+        return detect_format(rows).format == "text"
+    except DataError:
+        return False
+
+
+def _all_said(texts: Sequence[Any]) -> bool:
+    """Tell whether all are texts that a text row may hold; a row with a blank one is compared by all its values."""
+    return all(isinstance(text, str) and text.strip() for text in texts)
+
+
+def _all_values(row: JsonObject) -> Compared:
+    values = [value if isinstance(value, str) else canonical_json(value).decode() for _, value in sorted(row.items())]
+    return Compared(canonical_json(row), "\n".join(values))

@@ -1,0 +1,93 @@
+"""From candidates to clusters: every pair that joins one is verified by exact Jaccard similarity, so there are no false positives.
+
+The same functions serve every engine; what they return depends on the rows and on which rows are candidates of each other, and on nothing
+else, so engines with the same candidates agree bit for bit.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from datagen.dedup.candidates import Integers, Runs
+from datagen.dedup.column import Column
+from datagen.dedup.native import ShingleSets, shingle_sets
+from datagen.dedup.rowtable import Hashes
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What verification reads of the rows that are candidates: ``rows`` ascending; everything else by position in it."""
+
+    rows: Integers
+    sets: ShingleSets
+    answers: ShingleSets
+    questions: Hashes
+    guards: Hashes
+
+    @classmethod
+    def of(
+        cls, rows: Integers, text: Column, completion: Column | None, questions: Hashes | None, guards: Hashes | None, ngram: int
+    ) -> "Evidence":
+        """Shingle the candidates; the columns hold only them."""
+        nothing = np.zeros(len(rows), dtype=np.uint64)
+        asked = nothing if questions is None else _repeated(questions)
+        if completion is None or not asked.any():
+            answers = ShingleSets(np.zeros(0, dtype=np.uint64), np.zeros(len(rows) + 1, dtype=np.int64))
+        else:
+            answers = shingle_sets(completion, ngram)
+        return cls(rows, shingle_sets(text, ngram), answers, asked, nothing if guards is None else guards)
+
+    def positions(self, runs: Runs) -> Runs:
+        """Return the runs over positions; rows that are not in ``rows`` leave their runs."""
+        at = np.minimum(np.searchsorted(self.rows, runs.rows), max(len(self.rows) - 1, 0))
+        known = self.rows[at] == runs.rows if len(self.rows) else np.zeros(len(at), dtype=np.bool_)
+        before = np.append(0, np.cumsum(known))
+        return Runs(at[known], before[runs.starts])
+
+
+def first_equal(identity: Column) -> Integers:
+    """Return, per row, the first row with the same bytes."""
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(identity.row(i), i) for i in range(identity.rows)], dtype=np.int64)
+
+
+def join(evidence: Evidence, bands: Iterable[Runs], threshold: float, parent: Integers | None = None) -> Integers:
+    """Return, per position, the smallest position of its cluster, given runs over positions."""
+    from datagen.dedup.kernels.join import unite
+
+    parent = np.arange(len(evidence.rows), dtype=np.int64) if parent is None else parent
+    for runs in bands:
+        unite(*runs, parent, *evidence.sets, *evidence.answers, evidence.questions, evidence.guards, threshold)
+    return roots(parent)
+
+
+def roots(parent: Integers) -> Integers:
+    """Return every element's root of a union-find forest whose roots are their smallest elements."""
+    while True:
+        above = parent[parent]
+        if (above == parent).all():
+            return parent
+        parent = above
+
+
+def witnesses(evidence: Evidence, clusters: Sequence[Sequence[int]], threshold: float) -> tuple[Integers, Floats]:
+    """Return, per member of all clusters in a row, the member (position in its cluster's row list, flattened) it is near, and how near.
+
+    The kept row comes first in a cluster and has -1. A member's witness is the first one that is near it: the kept row wherever it is.
+    """
+    from datagen.dedup.kernels.join import find_witnesses
+
+    starts = np.zeros(len(clusters) + 1, dtype=np.int64)
+    np.cumsum([len(c) for c in clusters], out=starts[1:])
+    members = np.fromiter((i for c in clusters for i in c), dtype=np.int64, count=int(starts[-1]))
+    return find_witnesses(members, starts, *evidence.sets, *evidence.answers, evidence.questions, evidence.guards, threshold)
+
+
+def _repeated(questions: Hashes) -> Hashes:
+    """Return the questions, with 0 for those that occur once: they cannot conflict."""
+    _, inverse, counts = np.unique(questions, return_inverse=True, return_counts=True)
+    return np.where(counts[inverse] > 1, questions, np.uint64(0))
