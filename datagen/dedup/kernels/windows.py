@@ -100,7 +100,7 @@ def hash_units(data: Bytes, start: int, end: int, entries: Entries, sequences: E
     count += inside
     for k in range(count):
         out[k] = mix(out[k])
-    return count
+    return int(count)
 
 
 @compiled
