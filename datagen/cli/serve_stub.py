@@ -32,10 +32,10 @@ def serve_stub(
     with StubServer(port=port, latency_ms=latency_ms, faults=parsed, script=answers) as stub:
         spec = f"openai:stub@{stub.base_url}"
         value = {"base_url": stub.base_url, "model": spec, "pid": os.getpid()}
-        sys.stdout.write((json.dumps(value) if as_json else f"serving on {stub.base_url}; use --model {spec}; end with Ctrl-C") + "\n")
-        sys.stdout.flush()
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
+            sys.stdout.write((json.dumps(value) if as_json else f"serving on {stub.base_url}; use --model {spec}; end with Ctrl-C") + "\n")
+            sys.stdout.flush()
             stub.join()
         except KeyboardInterrupt:
             stats = stub.stats()
