@@ -14,6 +14,8 @@ from datagen.errors import DatagenError
 COMMANDS: dict[str, str] = {
     "init": "Scaffold a workspace.",
     "run": "Run a recipe end to end, or up to a stage, into a new iteration.",
+    "iterate": "Campaign: grow, probe, accept or reject, and stop when more data does not pay.",
+    "next": "Say what to generate next, from coverage and probe losses, as quotas.",
     "ingest": "Turn documents into chunks, with what was skipped and why.",
     "generate": "Run one generation stage alone.",
     "dedup": "Remove exact and near duplicates from a dataset file.",

@@ -1,13 +1,11 @@
 """``datagen run RECIPE``."""
 
-import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, library_of, progress, say, workspace_of
+from datagen.cli.console import JsonOption, emit, library_of, say, workspace_of
 
 
 def run(
@@ -29,15 +27,13 @@ def run(
     loaded = load_recipe(recipe, settings=settings or [], library_dir=library_of(ctx), workspace=workspace.root)
     folder = docs or workspace.root / loaded.docs
     if dry_run:
-        _plan(loaded, folder, as_json=as_json)
+        show_plan(loaded, folder, as_json=as_json)
         return
+    from datagen.cli.listeners import listening
     from datagen.pipeline.run import run as run_recipe
 
-    if sys.stderr.isatty():
-        with progress() as display:
-            result = run_recipe(loaded, workspace=workspace, docs=folder, until=stage, listener=_Drawn(display))
-    else:
-        result = run_recipe(loaded, workspace=workspace, docs=folder, until=stage, listener=_Told())
+    with listening() as listener:
+        result = run_recipe(loaded, workspace=workspace, docs=folder, until=stage, listener=listener)
     for number in result.skipped:
         say(f"iteration {number:04d}: done already, skipped")
     value = {
@@ -75,7 +71,8 @@ def _summary(result: Any) -> Any:
     return Group(*parts)
 
 
-def _plan(recipe: Any, folder: Path, *, as_json: bool) -> None:
+def show_plan(recipe: Any, folder: Path, *, as_json: bool) -> None:
+    """Print what a recipe would do with a folder of documents; write nothing."""
     from datagen.ingest import ingest_paths
     from datagen.ingest.chunk import chunk_document
 
@@ -93,37 +90,3 @@ def _plan(recipe: Any, folder: Path, *, as_json: bool) -> None:
     }
     lines = [f"{key}: {len(value) if key == 'skipped' and isinstance(value, list) else value}" for key, value in plan.items()]
     emit(plan, as_json=as_json, human="\n".join([*lines, "nothing was written"]))
-
-
-class _Told:
-    """Tells a run's progress in lines, for logs: each stage, and within it at most one line in ten seconds."""
-
-    def __init__(self) -> None:
-        self._where = ""
-        self._last = 0.0
-
-    def stage(self, iteration: int, name: str) -> None:
-        self._where, self._last = f"{iteration:04d} {name}", time.monotonic()
-        say(self._where)
-
-    def advance(self, done: int, total: int, note: str) -> None:
-        if time.monotonic() - self._last >= 10:
-            self._last = time.monotonic()
-            say(f"{self._where}  {done}/{total}  {note}")
-
-
-class _Drawn:
-    """Draws a run's progress: one bar per stage."""
-
-    def __init__(self, display: Any) -> None:
-        self._display = display
-        self._task: Any = None
-
-    def stage(self, iteration: int, name: str) -> None:
-        if self._task is not None:
-            task = self._display.tasks[-1]
-            self._display.update(self._task, total=task.total or 1, completed=task.total or 1)
-        self._task = self._display.add_task(f"{iteration:04d} {name}", total=None, note="")
-
-    def advance(self, done: int, total: int, note: str) -> None:
-        self._display.update(self._task, completed=done, total=total, note=note)

@@ -5,7 +5,8 @@ matching ``stats.json`` and ends with the same files as an undisturbed run.
 """
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,23 @@ from datagen.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an iteration is asked to do. ``parent`` is the finished iteration it grows from and is compared to."""
+    """What an iteration is asked to do.
+
+    ``parent`` is the finished iteration it grows from, ``baseline`` the one its probe compares it with (None: the untrained model);
+    with ``control`` a gain must also hold against the baseline's rows trained for as many steps. ``quotas``, if not empty, stand in for the
+    recipe's ``generate.quotas``.
+    """
 
     number: int
     size: int
     parent: Manifest | None
+    baseline: Manifest | None
     look: int
     key: str
     docs: Path
     ingest_key: str
+    control: bool = False
+    quotas: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,7 @@ def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: St
         recipe_version=recipe.version,
         size=plan.size,
         parent=plan.parent.number if plan.parent else None,
+        baseline=plan.baseline.number if plan.baseline else None,
         fingerprint=plan.key,
         fingerprints={"documents": sources.key, "strategies": written, "generate": generate_key, "clean": clean_key, "split": split_key,
                       "recipe": fingerprint(recipe.model_dump(mode="json")), "probe": str(probe["config_hash"])},
@@ -200,8 +210,8 @@ def _probe(
     from datagen.probe import run_probe
 
     baseline = None
-    if plan.parent is not None:
-        path = workspace.iteration(plan.parent.number) / "train.jsonl"
+    if plan.baseline is not None:
+        path = workspace.iteration(plan.baseline.number) / "train.jsonl"
         baseline = [Sample.model_validate(row.value) for row in read_rows(path)]
     result = run_probe(
         train.kept,

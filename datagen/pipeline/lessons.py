@@ -1,16 +1,17 @@
 """The exam and the lessons: both written by the recipe's strategies, the exam first and frozen, lessons kept apart from it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 from datagen.dedup.incremental import NearIndex
-from datagen.errors import DataError, StageFailed
+from datagen.errors import DataError, StageFailed, UsageError, suggest
 from datagen.generate.extractive import Extractive
 from datagen.generate.runner import Progress, Refuse, generate
 from datagen.generate.strategy import Purpose, Strategy
 from datagen.hashing import sha256_hex
-from datagen.jsonl import read_rows
+from datagen.jsonl import JsonObject, read_rows
 from datagen.pipeline.progress import Listener
 from datagen.pipeline.recipe import ExtractiveSpec, GenerateSpec, QASpec, Recipe
 from datagen.pipeline.sources import Sources
@@ -94,17 +95,25 @@ def write_lessons(
         return exam.refuse(sample) or near(sample)
 
     documents = [d for d in sources.documents if d.path not in held_out]
-    result = _generate(
-        recipe,
-        sources,
-        strategies,
-        documents=documents,
-        target=target,
-        purpose="train",
-        refuse=refuse,
-        listener=listener,
-        existing=existing,
-    )
+    kept, parts = list(existing), list[StageResult]()
+    for part_of, wanted in _shares(documents, recipe.generate.quotas, target - len(kept)):
+        parts.append(
+            _generate(
+                recipe,
+                sources,
+                strategies,
+                documents=part_of,
+                target=target if wanted is None else min(target, len(kept) + wanted),
+                purpose="train",
+                refuse=refuse,
+                listener=listener,
+                existing=kept,
+            )
+        )
+        kept = parts[-1].kept
+    stats = _total([part.stats for part in parts])
+    stats["by_strategy"] = dict(Counter(s.provenance.strategy or "given" for s in kept).most_common())
+    result = StageResult(kept, [d for part in parts for d in part.dropped], stats)
     if len(result.kept) < recipe.generate.min_share * target:
         reasons = ", ".join(f"{reason} {n}" for reason, n in list(result.reasons().items())[:4]) or "no candidates"
         raise StageFailed(
@@ -112,6 +121,41 @@ def write_lessons(
             hint="add documents, lower sizes, raise generate.max_attempts, or lower generate.min_share",
         )
     return result
+
+
+def _shares(documents: Sequence[Document], quotas: Mapping[str, int], missing: int) -> list[tuple[list[Document], int | None]]:
+    """Return groups of documents with the new rows wanted from each, quotas first; last, what remains (None) over all but the left out.
+
+    Raises:
+        UsageError: a quota names no document or folder.
+    """
+    shares: list[tuple[list[Document], int | None]] = []
+    left_out: set[str] = set()
+    for name, wanted in quotas.items():
+        chosen = [d for d in documents if d.path == name or d.path.startswith(f"{name.rstrip('/')}/") or name == "."]
+        if not chosen:
+            folders = {str(parent) for d in documents for parent in PurePosixPath(d.path).parents}
+            raise UsageError(
+                f"generate.quotas: no document to train on is '{name}' or lies in it",
+                hint=suggest(name, sorted({*folders, *(d.path for d in documents)})),
+            )
+        if wanted == 0:
+            left_out.update(d.path for d in chosen)
+        elif missing > 0:
+            shares.append((chosen, wanted))
+    shares.append(([d for d in documents if d.path not in left_out], None))
+    return shares
+
+
+def _total(stats: Sequence[JsonObject]) -> JsonObject:
+    """Add up the figures of successive generation calls; the last says how many rows are missing."""
+    total: JsonObject = {**stats[-1]}
+    for key in ("requests", "responses", "proposed", "accepted", "held_back", "tokens_in", "tokens_out"):
+        total[key] = sum(int(part.get(key, 0)) for part in stats)
+    reasons: Counter[str] = Counter()
+    for part in stats:
+        reasons.update(part.get("reasons", {}))
+    return {**total, "reasons": dict(reasons.most_common())}
 
 
 def read_gold(path: Path, limit: int) -> list[Sample]:

@@ -63,6 +63,9 @@ class GenerateSpec(Frozen):
     max_attempts: int = Field(default=3, ge=1, le=20)
     concurrency: int = Field(default=8, ge=1, le=4096)
     min_share: float = Field(default=0.5, ge=0, le=1, description="fail if less than this share of the wanted rows is reached")
+    quotas: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default={}, description="new rows wanted about a folder or document, before the rest is spread evenly; 0 leaves it out"
+    )
 
 
 class CleanSpec(Frozen):
@@ -139,8 +142,10 @@ def _apply(tree: dict[str, Any], setting: str) -> None:
         node = node.setdefault(parent, {}) if isinstance(node, dict) else node[int(parent)] if _is_index(node, parent) else None
         if not isinstance(node, dict | list):
             raise UsageError(f"--set {setting}: '{parent}' is not a group of settings")
+    # ``@FILE`` stands for what the file holds, as quotas written by ``datagen next`` do.
+    text = read_text(Path(value[1:])) if value.startswith("@") else value
     try:
-        parsed: object = yaml.safe_load(value)
+        parsed: object = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"--set {setting}: the value is not valid YAML") from error
     if isinstance(node, dict):

@@ -4,7 +4,8 @@ An iteration is recognised by the fingerprint of recipe, documents, parent and c
 goes on where it was; after a finished run it ends in seconds; after a change of recipe or documents it begins new iterations.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datagen.errors import UsageError
@@ -17,6 +18,7 @@ from datagen.pipeline.progress import Listener, Silent
 from datagen.pipeline.recipe import Recipe, Stage
 from datagen.pipeline.sources import ingest_key
 from datagen.pipeline.stage_store import code_fingerprint
+from datagen.pipeline.stopping import accepted
 from datagen.report.advice import advise
 from datagen.report.data import gather
 from datagen.report.html import write_report
@@ -34,6 +36,62 @@ class RunResult:
     advice: str
 
 
+class Iterations:
+    """Finds or makes iterations of one recipe over one folder of documents; the caller holds the workspace lock.
+
+    Raises:
+        UsageError: the documents folder is missing, or a path in the recipe is wrong.
+    """
+
+    def __init__(self, recipe: Recipe, workspace: Workspace, docs: Path | None, listener: Listener) -> None:
+        self.recipe = recipe
+        self.workspace = workspace
+        self.docs = docs or workspace.root / recipe.docs
+        self.listener = listener
+        self.docs_key = ingest_key(self.docs, recipe.chunk.max_tokens)
+        if recipe.exam.gold and not recipe.exam.gold.is_file():
+            raise UsageError(f"exam.gold: {recipe.exam.gold}: no such file")
+        code = code_fingerprint("pipeline", "generate", "dedup", "split.py", "ingest", "clients", "probe", "export", "schemas", "text.py")
+        settings = recipe.model_dump(mode="json", exclude={"sizes", "docs", "report_language", "description"})
+        self._key = [settings, self.docs_key, code]
+
+    def plan(
+        self,
+        size: int,
+        *,
+        parent: Manifest | None,
+        baseline: Manifest | None,
+        look: int,
+        control: bool = False,
+        quotas: Mapping[str, int] | None = None,
+    ) -> Plan:
+        """Say what the iteration of this size is, and under which number it lies or will lie."""
+        special = (
+            [baseline.fingerprint if baseline else None, control, dict(quotas or {})] if baseline != parent or control or quotas else []
+        )
+        key = fingerprint([*self._key, size, look, parent.fingerprint if parent else None, *special])
+        number = _find(self.workspace, key)
+        return Plan(number, size, parent, baseline, look, key, self.docs, self.docs_key, control, quotas or {})
+
+    def finished(self, plan: Plan) -> Manifest | None:
+        return read_manifest(self.workspace.iteration(plan.number))
+
+    def make(self, plan: Plan, *, until: Stage) -> Outcome:
+        """Run an iteration; if it reaches its end, write its report page and, last, its manifest."""
+        recipe = self.recipe
+        if plan.quotas:
+            recipe = recipe.model_copy(update={"generate": recipe.generate.model_copy(update={"quotas": dict(plan.quotas)})})
+        outcome = run_iteration(self.workspace, recipe, plan, until=until, listener=self.listener)
+        if outcome.manifest is None:
+            return outcome
+        advice = advise(outcome.manifest, plan.baseline, self.recipe.report_language)
+        manifest = outcome.manifest.model_copy(update={"advice": advice, "accepted": accepted(outcome.manifest)})
+        ledger = [*read_ledger(self.workspace), manifest]
+        write_report(gather(self.workspace, manifest, ledger), outcome.folder / "report.html", self.recipe.report_language)
+        write_manifest(outcome.folder, manifest)
+        return replace(outcome, manifest=manifest)
+
+
 def run(
     recipe: Recipe, *, workspace: Workspace, docs: Path | None = None, until: Stage = "probe", listener: Listener | None = None
 ) -> RunResult:
@@ -44,35 +102,23 @@ def run(
         WorkspaceBusy: another datagen holds the workspace.
         DatagenError: a stage failed; finished stages are kept.
     """
-    listener = listener or Silent()
-    folder = docs or workspace.root / recipe.docs
-    key_of_docs = ingest_key(folder, recipe.chunk.max_tokens)
-    if recipe.exam.gold and not recipe.exam.gold.is_file():
-        raise UsageError(f"exam.gold: {recipe.exam.gold}: no such file")
-    code = code_fingerprint("pipeline", "generate", "dedup", "split.py", "ingest", "clients", "probe", "export", "schemas", "text.py")
+    iterations = Iterations(recipe, workspace, docs, listener or Silent())
     outcomes: list[Outcome] = []
     skipped: list[int] = []
     parent: Manifest | None = None
     with workspace.lock():
         for look, size in enumerate(recipe.sizes, start=1):
-            settings = recipe.model_dump(mode="json", exclude={"sizes", "docs", "report_language", "description"})
-            key = fingerprint([settings, size, look, key_of_docs, parent.fingerprint if parent else None, code])
-            number = _find(workspace, key)
-            manifest = read_manifest(workspace.iteration(number))
+            plan = iterations.plan(size, parent=parent, baseline=parent, look=look)
+            manifest = iterations.finished(plan)
             if manifest is not None:
-                skipped.append(number)
-                outcomes.append(Outcome(workspace.iteration(number), manifest, manifest.funnel))
+                skipped.append(plan.number)
+                outcomes.append(Outcome(workspace.iteration(plan.number), manifest, manifest.funnel))
             else:
-                plan = Plan(number, size, parent, look, key, folder, key_of_docs)
-                outcome = run_iteration(workspace, recipe, plan, until=until, listener=listener)
+                outcome = iterations.make(plan, until=until)
+                outcomes.append(outcome)
                 if outcome.manifest is None:
-                    return RunResult((*outcomes, outcome), tuple(skipped), None, "")
-                manifest = outcome.manifest.model_copy(update={"advice": advise(outcome.manifest, parent, recipe.report_language)})
-                write_report(
-                    gather(workspace, manifest, [*read_ledger(workspace), manifest]), outcome.folder / "report.html", recipe.report_language
-                )
-                write_manifest(outcome.folder, manifest)
-                outcomes.append(Outcome(outcome.folder, manifest, outcome.funnel, outcome.probe))
+                    return RunResult(tuple(outcomes), tuple(skipped), None, "")
+                manifest = outcome.manifest
             parent = manifest
     last = outcomes[-1]
     assert last.manifest is not None

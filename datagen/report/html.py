@@ -71,7 +71,7 @@ def _losses_by_size(data: ReportData) -> list[tuple[int, float]]:
         verdict = manifest.verdict()
         if verdict is None:
             continue
-        if manifest.parent is None:
+        if manifest.baseline is None:
             losses.append((0, float(verdict["baseline_loss"])))
         losses.append((manifest.datasets["train"].rows, float(verdict["new_loss"])))
     return sorted(losses)

@@ -23,7 +23,7 @@ def funnel_table(title: str, funnel: Sequence[FunnelStep]) -> Table:
 
 def verdict_lines(manifest: Manifest) -> Group:
     """Return one line per eval set, the one the verdict is read on marked with a star."""
-    against = f"v{manifest.parent}" if manifest.parent else "base"
+    against = f"v{manifest.baseline}" if manifest.baseline else "base"
     lines: list[Text] = []
     for v in manifest.verdicts:
         star = "*" if v["eval_set"] == manifest.primary else " "

@@ -25,13 +25,23 @@ class DatasetFile(Frozen):
 
 
 class Manifest(Frozen):
-    """An iteration, finished. Written last; nothing changes it afterwards."""
+    """An iteration, finished. Written last; nothing changes it afterwards.
+
+    Attributes:
+        parent: the iteration whose rows it grew from; None: from nothing.
+        baseline: the iteration its probe was compared with; None: the untrained model.
+        control: the comparison with the baseline's rows trained for as many steps, where one was run.
+        vault: the comparison on the vault, opened when the iteration was accepted.
+        accepted: whether it became the incumbent (see ``pipeline/stopping.py``).
+        cost: money paid for its generation, by the price list; 0 for offline strategies.
+    """
 
     number: int
     recipe: str
     recipe_version: int
     size: int
     parent: int | None
+    baseline: int | None = None
     fingerprint: str
     fingerprints: dict[str, str]
     created: str
@@ -43,6 +53,10 @@ class Manifest(Frozen):
     datasets: dict[str, DatasetFile] = {}
     verdicts: tuple[dict[str, Any], ...] = ()
     primary: str = ""
+    control: dict[str, Any] | None = None
+    vault: dict[str, Any] | None = None
+    accepted: bool = False
+    cost: float = 0.0
     advice: str = ""
     train_command: str = ""
     versions: dict[str, str] = {}
