@@ -3,7 +3,6 @@
 Every choice is in the order of a stable hash, whatever the order of the rows; a frozen evaluation row stays one for ever.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -58,8 +57,9 @@ def split_samples(
         eval_ratio: share of rows in [0, 1).
         vault_ratio: share of rows in [0, 1); with ``eval_ratio`` below 1 together.
         salt: another salt gives another, equally good, split.
-        frozen: id -> place of an earlier split: evaluation rows stay where they were, train rows never become evaluation rows. A new
-            row whose cluster holds a frozen evaluation row is quarantined.
+        frozen: id -> place of an earlier split: the evaluation rows are exactly those, whatever the ratios, so that figures taken before
+            and after stay comparable. New rows are for training, but for those near a frozen evaluation row or about a document held out
+            whole, which are quarantined.
 
     Raises:
         UsageError: ratios outside their range.
@@ -104,7 +104,6 @@ def question_clusters(samples: Sequence[Sample]) -> list[list[int]]:
 def _places(samples: Sequence[Sample], eval_ratio: float, vault_ratio: float, salt: str, frozen: dict[str, Place]) -> list[Place | None]:
     """Say where each row goes; None: nowhere, since its cluster holds evaluation rows that it may not join."""
     places: list[Place | None] = [frozen.get(s.id) for s in samples]
-    old = Counter(places)
     documents: dict[str, list[int]] = {}
     for i, sample in enumerate(samples):
         documents.setdefault(sample.provenance.document, []).append(i)
@@ -114,7 +113,8 @@ def _places(samples: Sequence[Sample], eval_ratio: float, vault_ratio: float, sa
     # At least one document stays for training.
     least = 1 if len(free) == len(documents) and not unnamed else 0
     wanted = round(len(samples) * eval_ratio / 2) if documents else 0
-    held_out |= _draw(free, wanted - old["unseen"], f"{salt}:document", leave=least)
+    if not frozen:
+        held_out |= _draw(free, wanted, f"{salt}:document", leave=least)
     clusters: dict[str, list[int]] = {}
     for members in question_clusters(samples):
         inside = [i for i in members if samples[i].provenance.document in held_out]
@@ -123,14 +123,14 @@ def _places(samples: Sequence[Sample], eval_ratio: float, vault_ratio: float, sa
             evaluated = bool(inside) or taken != {"train"}
             for i in members:
                 if places[i] is None:
-                    places[i] = "unseen" if i in inside and "train" not in taken else None if evaluated else "train"
+                    may_join = not frozen and i in inside and "train" not in taken
+                    places[i] = "unseen" if may_join else None if evaluated else "train"
         else:
             # A repeated question is in the same cluster, so the smallest one names it alone, in whatever order the rows come.
             clusters[min(f"{fold(prompt_text(samples[i].record))}:{samples[i].id}" for i in members)] = members
-    vault = _draw(clusters, round(len(samples) * vault_ratio) - old["vault"], f"{salt}:vault")
+    vault = set() if frozen else _draw(clusters, round(len(samples) * vault_ratio), f"{salt}:vault")
     open_ = {key: members for key, members in clusters.items() if key not in vault}
-    share = round(len(samples) * eval_ratio) - wanted - old["recall"]
-    recall = _draw(open_, share, f"{salt}:recall", leave=1)
+    recall = set() if frozen else _draw(open_, round(len(samples) * eval_ratio) - wanted, f"{salt}:recall", leave=1)
     for key, members in clusters.items():
         for i in members:
             places[i] = "vault" if key in vault else "recall" if key in recall else "train"

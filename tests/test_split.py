@@ -236,17 +236,31 @@ def test_near_duplicates_never_straddle_and_no_row_is_lost(rows: list[Sample], r
     assert held_out.isdisjoint(s.provenance.document for s in split.train)
 
 
-def test_frozen_rows_stay_where_they_are_when_rows_are_added() -> None:
+def test_frozen_evaluation_rows_stay_exactly_those_when_rows_are_added() -> None:
     first = split_samples(_plain(10), eval_ratio=0.2, vault_ratio=0.1)
     names: tuple[Place, ...] = ("train", "recall", "unseen", "vault")
     places: dict[str, Place] = {s.id: name for name in names for s in getattr(first, name)}
     near = _sample(f"请问{prompt_text(first.recall[0].record)}", "换一种问法。")
     second = split_samples([*_plain(), near], eval_ratio=0.4, vault_ratio=0.1, frozen=places)
-    assert {s.id for s in first.recall} < {s.id for s in second.recall}
-    assert {s.id for s in first.vault} <= {s.id for s in second.vault}
+    assert {s.id for s in first.recall} == {s.id for s in second.recall}
+    assert {s.id for s in first.vault} == {s.id for s in second.vault}
     assert {s.id for s in first.train} <= {s.id for s in second.train}
     assert [d.sample.id for d in second.quarantined] == [near.id]
     assert second.quarantined[0].reason == "leaks_into_recall"
+
+
+def test_a_new_row_about_a_document_held_out_is_quarantined() -> None:
+    rows = [_sample(f"第{i}条规定写了什么？", f"第{i}条：{'甲乙丙丁戊己'[i % 6]}方应在{i}日内付款。", f"doc{i % 6}.md") for i in range(48)]
+    first = split_samples(rows[:36], eval_ratio=0.3, vault_ratio=0)
+    held_out = {s.provenance.document for s in first.unseen}
+    assert held_out
+    names: tuple[Place, ...] = ("train", "recall", "unseen", "vault")
+    places: dict[str, Place] = {s.id: name for name in names for s in getattr(first, name)}
+    second = split_samples(rows, eval_ratio=0.3, vault_ratio=0, frozen=places)
+    assert {s.id for s in second.unseen} == {s.id for s in first.unseen}
+    late = {s.id for s in rows[36:] if s.provenance.document in held_out}
+    assert late
+    assert late <= {d.sample.id for d in second.quarantined}
 
 
 @pytest.mark.parametrize(("evaluation", "vault"), [(1.0, 0.0), (-0.1, 0.0), (0.6, 0.4)])

@@ -16,6 +16,7 @@ from datagen.export.llamafactory import register, train_command, train_yaml
 from datagen.hashing import fingerprint, merkle_root, sha256_hex
 from datagen.jsonl import JsonObject, read_json, read_rows, write_bytes, write_json, write_jsonl
 from datagen.pipeline.lessons import open_strategies, read_gold, write_exam, write_lessons
+from datagen.pipeline.priorities import coverage
 from datagen.pipeline.progress import Listener
 from datagen.pipeline.recipe import Recipe, Stage
 from datagen.pipeline.sources import Sources, run_ingest
@@ -132,6 +133,7 @@ def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: St
         created=created,
         seconds=round(time.monotonic() - begun, 1),
         funnel=tuple(funnel),
+        coverage=coverage(sources.documents, train.kept, held_out),
         usage={k: int(lessons.stats.get(k, 0)) for k in ("requests", "tokens_in", "tokens_out")},
         exam={k: sum(s.tags.get("eval_set") == k for s in exam.samples) for k in ("recall", "unseen", "vault", "gold")},
         exam_root=root,

@@ -56,12 +56,11 @@ def write_exam(
     n_unseen = round(spec.size * spec.unseen_share) if held_out else 0
     refuse = _refuse_near_duplicates(recipe, "prompt")
     parts: list[StageResult] = []
-    for eval_set, target, chosen in (
-        ("unseen", n_unseen, [d for d in sources.documents if d.path in held_out]),
-        ("recall", spec.size - n_unseen, [d for d in sources.documents if d.path not in held_out]),
-    ):
+    inside = [d for d in sources.documents if d.path in held_out]
+    outside = [d for d in sources.documents if d.path not in held_out]
+    for eval_set, target, chosen in (("unseen", n_unseen, inside), ("recall", spec.size - n_unseen + spec.vault, outside)):
         result = _generate(recipe, sources, strategies, documents=chosen, target=target, purpose="exam", refuse=refuse, listener=listener)
-        parts.append(StageResult([s.tagged(eval_set=eval_set) for s in result.kept], result.dropped, {eval_set: len(result.kept)}))
+        parts += _tagged(result, eval_set, vault=spec.vault if eval_set == "recall" else 0, wanted=target, salt=spec.salt)
     kept = [s for part in parts for s in part.kept]
     if not kept:
         raise StageFailed(
@@ -71,6 +70,17 @@ def write_exam(
     stats = {key: value for part in parts for key, value in part.stats.items()}
     stats |= {"gold": len(gold), "unseen_documents": sorted(held_out), "wanted": spec.size}
     return StageResult([*kept, *gold], [d for part in parts for d in part.dropped], stats)
+
+
+def _tagged(result: StageResult, eval_set: str, *, vault: int, wanted: int, salt: str) -> list[StageResult]:
+    """Tag exam questions; the vault is a stable-hash choice of them, in proportion if there are fewer than wanted."""
+    n = round(vault * len(result.kept) / wanted) if wanted else 0
+    hidden = {s.id for s in sorted(result.kept, key=lambda s: sha256_hex(f"{salt}:vault:{s.id}"))[:n]}
+    shown = [s.tagged(eval_set=eval_set) for s in result.kept if s.id not in hidden]
+    parts = [StageResult(shown, result.dropped, {eval_set: len(shown)})]
+    if vault:
+        parts.append(StageResult([s.tagged(eval_set="vault") for s in result.kept if s.id in hidden], [], {"vault": n}))
+    return parts
 
 
 def write_lessons(

@@ -6,7 +6,7 @@ about it, shrunk towards the mean of all questions, since a slice has few. Docum
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
@@ -113,6 +113,13 @@ def priorities(
         )
     ranked.sort(key=lambda p: (-p.score, p.slice))
     return _share(ranked, rows)
+
+
+def coverage(documents: Sequence[Document], train: Sequence[Sample], held_out: Collection[str]) -> float | None:
+    """Return the share of passages of documents not held out that a training row's evidence touches; None without passages."""
+    found = _passages([d for d in documents if d.path not in held_out], train, "document").values()
+    passages = sum(n for n, _ in found)
+    return sum(covered for _, covered in found) / passages if passages else None
 
 
 def read_priorities(workspace: Workspace, manifest: Manifest, *, rows: int, by: By = "folder") -> list[Priority]:

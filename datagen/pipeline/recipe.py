@@ -47,11 +47,12 @@ class ChunkSpec(Frozen):
 
 
 class ExamSpec(Frozen):
-    """The exam, made once and frozen: ``size`` questions, a share of them about documents held out whole."""
+    """The exam, made once and frozen: ``size`` questions, a share of them about documents held out whole; the vault comes on top."""
 
     size: int = Field(default=200, ge=1)
     unseen_documents: float = Field(default=0.15, ge=0, le=0.5, description="share of documents held out whole")
     unseen_share: float = Field(default=0.3, ge=0, le=1, description="share of exam questions about them")
+    vault: int = Field(default=40, ge=0, description="more questions, scored only when a campaign accepts an iteration")
     salt: str = "datagen"
     gold: Path | None = Field(default=None, description="JSONL of question, answer, document, written by people")
     gold_limit: int = Field(default=60, ge=1, description="most gold questions scored, a fixed random choice: each costs time in every run")

@@ -47,6 +47,11 @@ def _pictures(data: ReportData, words: dict[str, str]) -> dict[str, Markup]:
     losses = _losses_by_size(data)
     if len(losses) > 1:
         drawn["by_size"] = plots.size_curve(losses, title="", x=words["rows"], y=words["nll"])
+    covered = [(m.datasets["train"].rows, m.coverage) for m in data.ledger if "train" in m.datasets and m.coverage is not None]
+    if len(covered) > 1:
+        drawn["coverage"] = plots.coverage_curve(covered, title="", x=words["rows"], y=words["coverage"])
+    if sum(m.cost for m in data.ledger) > 0:
+        drawn["cost"] = plots.gain_by_cost(_gains(data), title="", x=words["cost"], y=words["gain"])
     return {name: Markup(svg) for name, svg in drawn.items()}
 
 
@@ -64,17 +69,32 @@ def _curve_points(probe: dict[str, Any] | None) -> list[dict[str, Any]]:
     return points
 
 
-def _losses_by_size(data: ReportData) -> list[tuple[int, float]]:
-    """Rows and loss of every iteration on the primary set; the first baseline is the untrained model at 0 rows."""
-    losses: list[tuple[int, float]] = []
+def _losses_by_size(data: ReportData) -> list[plots.SizePoint]:
+    """Loss of every iteration on the primary set with the interval of its difference; the untrained model at 0 rows."""
+    points: dict[int, plots.SizePoint] = {}
     for manifest in data.ledger:
         verdict = manifest.verdict()
-        if verdict is None:
+        if verdict is None or "train" not in manifest.datasets:
             continue
+        before, after = float(verdict["baseline_loss"]), float(verdict["new_loss"])
         if manifest.baseline is None:
-            losses.append((0, float(verdict["baseline_loss"])))
-        losses.append((manifest.datasets["train"].rows, float(verdict["new_loss"])))
-    return sorted(losses)
+            points.setdefault(0, plots.SizePoint(0, before, before, before))
+        rows = manifest.datasets["train"].rows
+        points[rows] = plots.SizePoint(rows, after, before + float(verdict["low"]), before + float(verdict["high"]))
+    return [points[rows] for rows in sorted(points)]
+
+
+def _gains(data: ReportData) -> list[tuple[float, float]]:
+    """Money spent so far and gain so far over the untrained model, in nats per answer token, for each accepted iteration."""
+    spent = gain = 0.0
+    points = [(0.0, 0.0)]
+    for manifest in data.ledger:
+        spent += manifest.cost
+        verdict = manifest.verdict()
+        if manifest.accepted and verdict is not None:
+            gain -= float(verdict["delta"])
+            points.append((spent, gain))
+    return points
 
 
 def _clip(text: str) -> str:

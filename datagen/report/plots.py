@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
 import polars as pl
@@ -66,14 +66,42 @@ def verdict_intervals(verdicts: Sequence[dict[str, Any]], *, title: str, axis: s
     return _svg((zero + rule + dots).properties(title=title, width=WIDTH, height=40 * len(verdicts) + 20))
 
 
-def size_curve(losses: Sequence[tuple[int, float]], *, title: str, x: str, y: str) -> str:
-    """Return an SVG of the primary eval loss by number of training rows (0 = untrained base)."""
-    frame = pl.DataFrame({"rows": [r for r, _ in losses], "loss": [v for _, v in losses]})
+class SizePoint(NamedTuple):
+    """Loss at a number of training rows, with the ends of the interval of its difference to what it was compared with."""
+
+    rows: int
+    loss: float
+    low: float
+    high: float
+
+
+def size_curve(points: Sequence[SizePoint], *, title: str, x: str, y: str) -> str:
+    """Return an SVG of the primary eval loss by number of training rows (0 = untrained base), with error bars."""
+    frame = pl.DataFrame([p._asdict() for p in points])
+    base = alt.Chart(frame).encode(x=alt.X("rows:Q", title=x))
+    line = base.mark_line(point=True, color=INK).encode(y=alt.Y("loss:Q", title=y, scale=alt.Scale(zero=False)))
+    bars = base.mark_rule(color=INK, strokeWidth=2, opacity=0.5).encode(y="low:Q", y2="high:Q")
+    return _svg((bars + line).properties(title=title, width=WIDTH, height=180))
+
+
+def coverage_curve(points: Sequence[tuple[int, float]], *, title: str, x: str, y: str) -> str:
+    """Return an SVG of the share of passages with at least one row, by number of training rows."""
+    frame = pl.DataFrame({"rows": [r for r, _ in points], "coverage": [c for _, c in points]})
     chart = (
         alt.Chart(frame)
-        .mark_line(point=True, color=INK)
-        .encode(x=alt.X("rows:Q", title=x), y=alt.Y("loss:Q", title=y, scale=alt.Scale(zero=False)))
+        .mark_line(point=True, color=SECOND)
+        .encode(
+            x=alt.X("rows:Q", title=x),
+            y=alt.Y("coverage:Q", title=y, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
+        )
     )
+    return _svg(chart.properties(title=title, width=WIDTH, height=180))
+
+
+def gain_by_cost(points: Sequence[tuple[float, float]], *, title: str, x: str, y: str) -> str:
+    """Return an SVG of the gain over the untrained model (nats per answer token) by money spent, accepted iterations only."""
+    frame = pl.DataFrame({"cost": [c for c, _ in points], "gain": [g for _, g in points]})
+    chart = alt.Chart(frame).mark_line(point=True, color=INK).encode(x=alt.X("cost:Q", title=x), y=alt.Y("gain:Q", title=y))
     return _svg(chart.properties(title=title, width=WIDTH, height=180))
 
 

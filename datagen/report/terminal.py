@@ -40,11 +40,21 @@ def verdict_lines(manifest: Manifest) -> Group:
 def ledger_table(ledger: Sequence[Manifest]) -> Table:
     """Return the iterations as a table."""
     table = Table()
-    for name in ("#", "parent", "rows", "requests", "eval set", "verdict", "Delta [interval]", "created"):
+    for name in ("#", "parent", "rows", "requests", "eval set", "verdict", "Delta [interval]", "accepted", "covered", "cost", "created"):
         table.add_column(name)
     for m in ledger:
         v = m.verdict()
         figures = ("–", "–", "–") if v is None else (m.primary, str(v["verdict"]), f"{v['delta']:+.4f} [{v['low']:+.4f}, {v['high']:+.4f}]")
         rows = m.datasets["train"].rows if "train" in m.datasets else m.size
-        table.add_row(str(m.number), str(m.parent or "–"), str(rows), str(m.usage.get("requests", 0)), *figures, m.created)
+        table.add_row(
+            str(m.number),
+            str(m.parent or "–"),
+            str(rows),
+            str(m.usage.get("requests", 0)),
+            *figures,
+            "yes" if m.accepted else "–",
+            "–" if m.coverage is None else f"{m.coverage:.0%}",
+            f"{m.cost:.2f}",
+            m.created,
+        )
     return table

@@ -34,6 +34,7 @@ class Manifest(Frozen):
         vault: the comparison on the vault, opened when the iteration was accepted.
         accepted: whether it became the incumbent (see ``pipeline/stopping.py``).
         cost: money paid for its generation, by the price list; 0 for offline strategies.
+        coverage: share of the documents' passages (those not held out) that the evidence of at least one training row touches.
     """
 
     number: int
@@ -57,6 +58,7 @@ class Manifest(Frozen):
     vault: dict[str, Any] | None = None
     accepted: bool = False
     cost: float = 0.0
+    coverage: float | None = None
     advice: str = ""
     train_command: str = ""
     versions: dict[str, str] = {}
