@@ -21,6 +21,7 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m 'slow or packaging'
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -61,12 +61,10 @@ def test_a_run_ends_with_registered_data_two_verdicts_and_a_page(
     assert value["advice"] in page.replace("&#39;", "'")
     assert second["train_command"] == f"llamafactory-cli train {root}/.datagen/iterations/0002/train.yaml"
 
-    begun = time.monotonic()
     before = _dataset(root)
     assert main(arguments) == 0
     again = json.loads(capsys.readouterr().out)
     assert [iteration["skipped"] for iteration in again["iterations"]] == [True, True]
-    assert time.monotonic() - begun < 20
     assert _dataset(root) == before
     assert [m.number for m in read_ledger(Workspace(root))] == [1, 2]
 
