@@ -11,7 +11,7 @@ version: 1
 description: a run that ends in seconds
 source: a test
 sizes: [12, 24]
-exam: {size: 16, unseen_documents: 0.25}
+exam: {size: 16, unseen_documents: 0.25, vault: 0}
 generate:
   strategies: [{kind: extractive}]
   persona: {zh: 你是枕溪订房的客服专家。, en: You are a Brookrest support expert.}
