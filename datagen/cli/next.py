@@ -23,11 +23,13 @@ def next(
     from datagen.pipeline.ledger import finished_iteration
     from datagen.pipeline.priorities import By, quotas, read_priorities
 
-    if by not in get_args(By):
-        raise UsageError(f"--by {by}: no such kind of slice", hint=suggest(by, get_args(By)))
+    kinds: tuple[By, ...] = get_args(By)
+    kind = {str(k): k for k in kinds}.get(by)
+    if kind is None:
+        raise UsageError(f"--by {by}: no such kind of slice", hint=suggest(by, kinds))
     workspace = workspace_of(ctx)
     manifest = finished_iteration(workspace, number)
-    ranked = read_priorities(workspace, manifest, rows=rows, by=by)
+    ranked = read_priorities(workspace, manifest, rows=rows, by=kind)
     wanted = quotas(ranked)
     if out:
         write_json(out, wanted)
