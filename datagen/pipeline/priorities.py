@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from datagen.jsonl import read_rows
-from datagen.probe.losses import LossRow, read_losses
+from datagen.probe.store.losses import LossRow, read_losses
 from datagen.schemas.document import Document
 from datagen.schemas.manifest import Manifest
 from datagen.schemas.record import completion_text, prompt_text

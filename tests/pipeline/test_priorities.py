@@ -1,7 +1,7 @@
 import pytest
-from datagen.probe.losses import LossRow
 
 from datagen.pipeline.priorities import Priority, priorities, quotas
+from datagen.probe.store.losses import LossRow
 from datagen.schemas.document import Document, Section
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import EvidenceSpan, Provenance, Sample
