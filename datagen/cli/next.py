@@ -1,7 +1,7 @@
 """``datagen next``."""
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
@@ -21,12 +21,11 @@ def next(
     from datagen.errors import UsageError, suggest
     from datagen.jsonl import write_json
     from datagen.pipeline.ledger import finished_iteration
-    from datagen.pipeline.priorities import By, quotas, read_priorities
+    from datagen.pipeline.priorities import SLICES, quotas, read_priorities
 
-    kinds: tuple[By, ...] = get_args(By)
-    kind = {str(k): k for k in kinds}.get(by)
+    kind = SLICES.get(by)
     if kind is None:
-        raise UsageError(f"--by {by}: no such kind of slice", hint=suggest(by, kinds))
+        raise UsageError(f"--by {by}: no such kind of slice", hint=suggest(by, SLICES))
     workspace = workspace_of(ctx)
     manifest = finished_iteration(workspace, number)
     ranked = read_priorities(workspace, manifest, rows=rows, by=kind)

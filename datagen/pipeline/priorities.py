@@ -22,6 +22,7 @@ from datagen.text import estimate_tokens
 from datagen.workspace import Workspace
 
 By = Literal["folder", "document", "section"]
+SLICES: dict[str, By] = {"folder": "folder", "document": "document", "section": "section"}
 PRIOR_TOKENS = 200
 """Weight of the overall mean in a slice's loss, in answer tokens: about ten answers."""
 SHORTEST_PASSAGE = 12
