@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench clean accept-llamafactory test-slow
+.PHONY: demo test check bench bench-dedup test-ray clean accept-llamafactory test-slow
 
 # Everything runs from an editable install, pinned by constraints.txt; made again when either file changes.
 $(STAMP): pyproject.toml constraints.txt
@@ -31,6 +31,22 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python tests/bench/probe_speed.py
+
+# The programs that deduplication is compared with, in an environment of their own.
+PEERS ?= .venv-dedup-peers
+bench-dedup: $(STAMP)
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check rensa==0.5.0 datasketch==2.0.0 text-dedup==0.4.0 semhash==0.5.0 scikit-learn
+	DATAGEN_PEERS_PYTHON=$(PEERS)/bin/python $(BIN)/python tests/bench/dedup_speed.py --rows 50000 --programs datagen,rensa,rensa_matrix,rensa_rho,datasketch,text_dedup
+	DATAGEN_PEERS_PYTHON=$(PEERS)/bin/python $(BIN)/python tests/bench/dedup_speed.py --rows 500000 --rounds 1 --programs datagen,rensa,rensa_matrix,rensa_rho,datasketch
+	DATAGEN_PEERS_PYTHON=$(PEERS)/bin/python $(BIN)/python tests/bench/dedup_speed.py --rows 5000 --rounds 1 --programs datagen,semhash
+
+# Engine ray on several nodes of this machine, one of them killed; an environment of its own, for its size.
+RAY ?= .venv-ray
+test-ray: $(STAMP)
+	test -x $(RAY)/bin/python || $(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	DATAGEN_RAY_PYTHON=$(RAY)/bin/python $(BIN)/python -m pytest -m slow tests/dedup/test_ray.py
 
 accept-llamafactory: $(STAMP)
 	bash tests/acceptance/make_llamafactory_venv.sh

@@ -3,9 +3,10 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from datagen.errors import DataError, DatagenError, UsageError
 
@@ -40,6 +41,45 @@ def read_rows(path: Path) -> Iterator[Row]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield Row(number, _object(path, number, _loads(path, number, line)))
+
+
+class Line(NamedTuple):
+    """One non-blank line of a ``.jsonl`` file, without its end, and its 1-based number."""
+
+    number: int
+    raw: bytes
+
+    def parse(self, path: Path) -> JsonObject:
+        """Return the object on the line.
+
+        Raises:
+            DataError: not UTF-8, not JSON, or not an object, with ``path:line``.
+        """
+        try:
+            text = self.raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path}:{self.number}: not UTF-8 (byte 0x{self.raw[error.start]:02x})", hint="save the file as UTF-8 and try again"
+            ) from error
+        return _object(path, self.number, _loads(path, self.number, text))
+
+
+def stream_lines(path: Path) -> Iterator[Line]:
+    """Yield the non-blank lines of a ``.jsonl`` file, unparsed: memory is that of the longest line. For files of any size.
+
+    Raises:
+        UsageError: the file does not exist, is a folder, or may not be read.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                raw = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+                if raw.strip():
+                    yield Line(number, raw.rstrip(b"\r\n"))
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise UsageError(f"{path}: cannot be read as a file ({error.strerror})") from error
 
 
 def read_text(path: Path) -> str:
@@ -115,7 +155,14 @@ def write_json(path: Path, value: object, *, ascii_only: bool = False) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace a file's content atomically: temporary file beside it, fsync, rename, fsync of the folder.
+    """Replace a file's content atomically; see :func:`open_atomic`."""
+    with open_atomic(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def open_atomic(path: Path) -> Generator[BinaryIO]:
+    """Open a file whose content replaces ``path`` atomically at the end: temporary file beside it, fsync, rename, fsync of the folder.
 
     Raises:
         DatagenError: the disk is full or the folder may not be written; the old content is intact.
@@ -125,7 +172,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(name, 0o644)

@@ -1,35 +1,126 @@
-"""``datagen leak TRAIN EVAL``."""
+"""``datagen leak TRAIN EVAL...``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datagen.cli.console import JsonOption, emit
+from datagen.cli.console import JsonOption, emit, workspace_of
+from datagen.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from datagen.dedup.leakage import Leak
+    from datagen.dedup.leakage.review import ReviewPair
+    from datagen.jsonl import JsonObject
+    from datagen.schemas.sample import Sample
 
 SHOWN = 20
 
 
 def leak(
+    ctx: typer.Context,
     train: Annotated[Path, typer.Argument(help="The training rows, in any known row format.")],
-    evaluation: Annotated[Path, typer.Argument(metavar="EVAL", help="The evaluation rows, in any known row format.")],
+    evaluations: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[EVAL]...", help="Evaluation, vault or benchmark files; none: the workspace's frozen exam with its vault."),
+    ] = None,
+    shared_evidence: Annotated[
+        bool, typer.Option("--shared-evidence", help="EVAL asks about documents trained on: answers may share a rare passage.")
+    ] = False,
+    embed: Annotated[
+        str | None, typer.Option("--embed", help="Also list possible paraphrases by: tfidf, e5, openai:MODEL@URL, gemini:MODEL, ...")
+    ] = None,
+    review_threshold: Annotated[float, typer.Option("--review-threshold", help="Cosine similarity from which a pair is listed.")] = 0.9,
+    review: Annotated[Path | None, typer.Option("--review", help="Where the list for review goes, one pair a line.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    from datagen.dedup.leakage import find_sample_leaks
-    from datagen.schemas.detect import read_samples
+    from datagen.dedup.leakage import find_sample_leaks, question_of
+    from datagen.dedup.leakage.rare import find_rare_sample_overlaps
+    from datagen.dedup.leakage.review import find_review_pairs
+    from datagen.dedup.semantic import open_embedder
+    from datagen.jsonl import write_jsonl
 
-    trained, evaluated = read_samples(train), read_samples(evaluation)
-    leaks = find_sample_leaks(trained, evaluated)
-    rows = len({hit.train_row for hit in leaks})
-    lines = [f"{rows} of {len(trained)} training rows leak into {len(evaluated)} evaluation rows (rows count from 0)"]
-    lines += [f"train row {hit.train_row} ~ eval row {hit.eval_row}: {hit.rule}, {hit.score:.2f}" for hit in leaks[:SHOWN]]
-    if len(leaks) > SHOWN:
-        lines.append(f"and {len(leaks) - SHOWN} more; --json lists all")
-    value = {
-        "train_rows": len(trained),
-        "eval_rows": len(evaluated),
-        "leaks": [{"train_row": h.train_row, "eval_row": h.eval_row, "rule": h.rule, "score": round(h.score, 4)} for h in leaks],
-    }
-    emit(value, as_json=as_json, human="\n".join(lines))
+    if review and not embed:
+        raise UsageError("--review needs --embed", hint="for example --embed tfidf")
+    embedder = open_embedder(embed) if embed else None
+    trained = _read(train)
+    paths = evaluations or [workspace_of(ctx).exam]
+    if not evaluations and not paths[0].exists():
+        raise UsageError(f"no EVAL file was given and {paths[0]} does not exist", hint="name the file to compare with")
+    leaks: list[tuple[Path, Leak]] = []
+    queue: list[tuple[Path, ReviewPair]] = []
+    lines: list[JsonObject] = []
+    rows = 0
+    for path in paths:
+        evaluated = _read(path)
+        rows += len(evaluated)
+        found = {hit[:2]: hit for hit in find_rare_sample_overlaps(trained, evaluated, shared_evidence=shared_evidence)}
+        found |= {hit[:2]: hit for hit in find_sample_leaks(trained, evaluated)}
+        leaks += [(path, found[pair]) for pair in sorted(found)]
+        if embedder:
+            asked, questions = [_text(s, question_of(s)) for s in trained], [_text(s, question_of(s)) for s in evaluated]
+            pairs = find_review_pairs(asked, questions, embedder, threshold=review_threshold, known=list(found.values()))
+            queue += [(path, pair) for pair in pairs]
+            lines += [
+                {**pair._asdict(), "eval_file": str(path), "train": asked[pair.train_row], "eval": questions[pair.eval_row]}
+                for pair in pairs
+            ]
+    if review:
+        write_jsonl(review, lines)
+    value: JsonObject = {"train_rows": len(trained), "eval_rows": rows, "leaks": [_leak(hit, path) for path, hit in leaks]}
+    if embedder:
+        value["review"] = [{**p._asdict(), "similarity": round(p.similarity, 4), "eval_file": str(path)} for path, p in queue]
+    emit(value, as_json=as_json, human=_human(trained, rows, leaks, queue, review, embedder is not None))
     if leaks:
         raise typer.Exit(1)
+
+
+def _read(path: Path) -> "list[Sample]":
+    """Read a dataset; a benchmark in no known row format by all the values of its rows."""
+    from datagen.dedup.reading import all_values
+    from datagen.jsonl import read_rows
+    from datagen.schemas.detect import read_dataset, read_samples
+    from datagen.schemas.record import TextRecord
+    from datagen.schemas.sample import Sample
+
+    try:
+        return read_dataset(path).samples
+    except DataError as error:
+        if "no known row format" not in error.message:
+            raise
+        if path.suffix.lower() not in (".json", ".jsonl"):
+            return read_samples(path)
+        return [Sample.of(TextRecord(text=all_values(row.value).text)) for row in read_rows(path)]
+
+
+def _text(sample: "Sample", question: str) -> str:
+    from datagen.schemas.record import completion_text
+
+    return question or completion_text(sample.record)
+
+
+def _leak(hit: "Leak", path: Path) -> "JsonObject":
+    return {"train_row": hit.train_row, "eval_row": hit.eval_row, "rule": hit.rule, "score": round(hit.score, 4), "eval_file": str(path)}
+
+
+def _human(
+    trained: "list[Sample]",
+    rows: int,
+    leaks: "list[tuple[Path, Leak]]",
+    queue: "list[tuple[Path, ReviewPair]]",
+    review: Path | None,
+    embedded: bool,
+) -> str:
+    leaking = len({hit.train_row for _, hit in leaks})
+    lines = [f"{leaking} of {len(trained)} training rows leak into {rows} evaluation rows (rows count from 0)"]
+    lines += [f"train row {h.train_row} ~ {path.name} row {h.eval_row}: {h.rule}, {h.score:.2f}" for path, h in leaks[:SHOWN]]
+    if len(leaks) > SHOWN:
+        lines.append(f"and {len(leaks) - SHOWN} more; --json lists all")
+    if embedded:
+        lines.append(f"{len(queue)} more pairs may be paraphrases; look at them" + (f": {review}" if review else ""))
+        lines += [
+            f"train row {p.train_row} ? {path.name} row {p.eval_row}: cosine {p.similarity:.2f}"
+            + ("" if p.same_numbers else ", other numbers")
+            for path, p in queue[:SHOWN]
+        ]
+    return "\n".join(lines)

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from datagen.dedup.batch import Duplicate, Engine, find_duplicates, find_in_table
 from datagen.dedup.compared import Compared, On, guard_numbers, of_record
+from datagen.dedup.engines.rowtable import RowTable
 from datagen.dedup.keep import Keep, preference_of_rows, preference_of_samples
 from datagen.dedup.reading import open_rows, read_compared, text_column
-from datagen.dedup.rowtable import RowTable
 from datagen.jsonl import JsonObject
 from datagen.schemas.sample import Sample
 from datagen.schemas.stage import Dropped, StageResult

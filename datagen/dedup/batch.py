@@ -9,19 +9,18 @@ Cost: one pass over the text, one sort a band, and exact comparisons for the few
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from datagen.dedup.candidates import Integers, Runs, runs_of_bands, runs_of_datasketch
 from datagen.dedup.compared import Compared
-from datagen.dedup.lsh import choose_bands
-from datagen.dedup.native import band_keys, signatures_of
-from datagen.dedup.rowtable import RowTable
-from datagen.dedup.verify import Evidence, first_equal, join, witnesses
+from datagen.dedup.engines.candidates import Integers, Runs
+from datagen.dedup.engines.rowtable import RowTable
+from datagen.dedup.engines.steps import Engine, open_engine
+from datagen.dedup.engines.verify import Evidence, first_equal, witnesses
 from datagen.errors import UsageError, suggest
 
-Engine = Literal["native", "datasketch", "ray"]
 Reason = Literal["exact_duplicate", "near_duplicate"]
 Prefer = Callable[[int], Any]
 """Rank of a row, compared with ``>``: the highest of a cluster stays, the first among equals."""
@@ -65,14 +64,10 @@ def find_duplicates(
 def find_in_table(table: RowTable, *, threshold: float, ngram: int, engine: Engine = "native", prefer: Prefer | None = None) -> Found:
     """As :func:`find_duplicates`, of rows that are columns already."""
     check_options(threshold, ngram, engine)
-    if engine == "ray":
-        raise UsageError("engine 'ray' is not available in this version", hint="use engine native: the same result, on one machine")
     if table.rows < 2:
         return Found([], {})
-    if engine == "datasketch":
-        bands = list(runs_of_datasketch(signatures_of(table.text, ngram), threshold))
-    else:
-        bands = runs_of_bands(band_keys(table.text, ngram, choose_bands(threshold)))
+    steps = open_engine(engine)
+    bands = steps.candidates(table.text, ngram, threshold)
     active = active_rows(bands)
     first = active[first_equal(table.identity.take(active))]
     distinct = active[first == active]
@@ -82,9 +77,10 @@ def find_in_table(table: RowTable, *, threshold: float, ngram: int, engine: Engi
         None if table.completion is None else table.completion.take(distinct),
         None if table.questions is None else table.questions[distinct],
         None if table.guards is None else table.guards[distinct],
-        ngram,
+        partial(steps.shingle, ngram=ngram),
     )
-    return describe(active, first, evidence, join(evidence, map(evidence.positions, bands), threshold), threshold, prefer)
+    root = steps.join(evidence, [evidence.positions(runs) for runs in bands], threshold)
+    return describe(active, first, evidence, root, threshold, prefer)
 
 
 def active_rows(bands: Sequence[Runs]) -> Integers:
@@ -145,8 +141,8 @@ def check_options(threshold: float, ngram: int, engine: str) -> None:
     Raises:
         UsageError: unknown engine, threshold outside (0, 1], ngram below 1.
     """
-    if engine not in ("native", "datasketch", "ray"):
-        raise UsageError(f"unknown engine '{engine}'", hint=suggest(engine, ("native", "datasketch", "ray")))
+    if engine not in get_args(Engine):
+        raise UsageError(f"unknown engine '{engine}'", hint=suggest(engine, get_args(Engine)))
     if not 0 < threshold <= 1:
         raise UsageError(f"threshold must be in (0, 1], got {threshold}", hint="0.7 is the default; 1 finds texts with equal shingles")
     if ngram < 1:

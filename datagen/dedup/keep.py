@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
 from datagen.dedup.batch import Prefer
-from datagen.dedup.column import Column
+from datagen.dedup.kernels.column import Column
 from datagen.errors import DataError, UsageError, suggest
 from datagen.schemas.record import completion_text, prompt_text
 from datagen.schemas.sample import Sample

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from datagen.dedup.column import Column
 from datagen.dedup.compared import Compared, On, of_record, of_text
+from datagen.dedup.kernels.column import Column
 from datagen.errors import DataError, UsageError
 from datagen.hashing import canonical_json
 from datagen.jsonl import JsonObject, read_rows
@@ -64,7 +64,7 @@ def reader(rows: Sequence[JsonObject], on: On) -> Read:
     try:
         detection = detect_format(rows)
     except DataError:
-        return _all_values
+        return all_values
 
     def read(row: JsonObject) -> Compared:
         try:
@@ -72,9 +72,15 @@ def reader(rows: Sequence[JsonObject], on: On) -> Read:
                 return of_record(Sample.model_validate(row).record, on)
             return of_record(FORMATS[detection.format].read(detection.layout.normalise(row), detection.style), on)
         except (DataError, ValidationError):
-            return _all_values(row)
+            return all_values(row)
 
     return read
+
+
+def all_values(row: JsonObject) -> Compared:
+    """Compare a row in no known format: by all its values, in the order of their names."""
+    values = [value if isinstance(value, str) else canonical_json(value).decode() for _, value in sorted(row.items())]
+    return Compared(canonical_json(row), "\n".join(values))
 
 
 def _is_text(rows: Sequence[JsonObject]) -> bool:
@@ -87,8 +93,3 @@ def _is_text(rows: Sequence[JsonObject]) -> bool:
 def _all_said(texts: Sequence[Any]) -> bool:
     """Tell whether all are texts that a text row may hold; a row with a blank one is compared by all its values."""
     return all(isinstance(text, str) and text.strip() for text in texts)
-
-
-def _all_values(row: JsonObject) -> Compared:
-    values = [value if isinstance(value, str) else canonical_json(value).decode() for _, value in sorted(row.items())]
-    return Compared(canonical_json(row), "\n".join(values))

@@ -118,7 +118,6 @@ def test_a_row_joined_by_another_names_its_witness() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"engine": "ray"}, "not available"),
         ({"engine": "spark"}, "unknown engine"),
         ({"threshold": 0.0}, "threshold"),
         ({"threshold": 1.5}, "threshold"),

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from datagen.dedup.kernels import compiled as kernels
 from datagen.dedup.kernels.join import set_jaccard
+from datagen.dedup.kernels.native import ShingleSets
 from datagen.dedup.kernels.sign import sign_sets
 from datagen.dedup.lsh import Bands, band_key, choose_bands, signature_keys
 from datagen.dedup.minhash import ADDENDS, MULTIPLIERS, PERMUTATIONS, estimate, signature
-from datagen.dedup.native import ShingleSets
 from datagen.dedup.shingle import Shingles, jaccard, shingle
 
 

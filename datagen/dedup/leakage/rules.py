@@ -18,13 +18,13 @@ from datagen.schemas.record import completion_text, prompt_text
 from datagen.schemas.sample import Sample
 from datagen.text import detect_language, fold, units
 
-Rule = Literal["exact", "containment", "near_duplicate"]
+Rule = Literal["exact", "containment", "near_duplicate", "rare_ngram"]
 WINDOW = {"zh": 13, "en": 8}
 CONTAINED = 0.5
 SIMILAR = 0.5
 SHORT_ANSWER = 13
 """Completions of fewer units are not compared: a two-word fact cannot be said differently."""
-_RANK: dict[Rule, int] = {"exact": 2, "containment": 1, "near_duplicate": 0}
+_RANK: dict[Rule, int] = {"exact": 3, "containment": 2, "near_duplicate": 1, "rare_ngram": 0}
 
 
 class Leak(NamedTuple):
@@ -82,15 +82,21 @@ class LeakIndex:
 
 def find_leaks(train_texts: Sequence[str], eval_texts: Sequence[str]) -> list[Leak]:
     """Return every pair of a training and an evaluation text that share text, by training row, then evaluation row."""
+    if not any(text.strip() for text in eval_texts) or not any(text.strip() for text in train_texts):
+        return []
     index = LeakIndex(eval_texts)
     return [Leak(row, *hit) for row, text in enumerate(train_texts) for hit in index.all(text)]
 
 
 def find_sample_leaks(train: Sequence[Sample], evaluation: Sequence[Sample]) -> list[Leak]:
-    """Return every pair of rows whose prompts share text, or whose completions of 13 units or more do; the stronger finding of a pair."""
+    """Return every pair of rows whose prompts share text, or whose completions of 13 units or more do; the stronger finding of a pair.
+
+    A plain text (a benchmark's row in no known format, a pre-training passage) is compared with the other side's prompts, too.
+    """
     found: dict[tuple[int, int], Leak] = {}
-    for read in (question_of, long_answer_of):
-        for leak in find_leaks([read(s) for s in train], [read(s) for s in evaluation]):
+    sides = [(question_of, question_of), (long_answer_of, long_answer_of), (question_of, plain_text_of), (plain_text_of, question_of)]
+    for read_train, read_evaluation in sides:
+        for leak in find_leaks([read_train(s) for s in train], [read_evaluation(s) for s in evaluation]):
             known = found.get(leak[:2])
             if known is None or _strength(Hit(*leak[1:])) > _strength(Hit(*known[1:])):
                 found[leak[:2]] = leak
@@ -106,6 +112,11 @@ def long_answer_of(sample: Sample) -> str:
     """Return the completion (or plain text) that leakage compares; '' if it is too short to be said differently."""
     text = completion_text(sample.record)
     return text if sample.record.kind == "text" or len(units(text)) >= SHORT_ANSWER else ""
+
+
+def plain_text_of(sample: Sample) -> str:
+    """Return the text of a sample that is only text, else ''."""
+    return completion_text(sample.record) if sample.record.kind == "text" else ""
 
 
 def _strength(hit: Hit) -> tuple[int, float, int]:

@@ -4,16 +4,16 @@ The same functions serve every engine; what they return depends on the rows and 
 else, so engines with the same candidates agree bit for bit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from datagen.dedup.candidates import Integers, Runs
-from datagen.dedup.column import Column
-from datagen.dedup.native import ShingleSets, shingle_sets
-from datagen.dedup.rowtable import Hashes
+from datagen.dedup.engines.candidates import Integers, Runs
+from datagen.dedup.engines.rowtable import Hashes
+from datagen.dedup.kernels.column import Column
+from datagen.dedup.kernels.native import ShingleSets
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,16 +30,22 @@ class Evidence:
 
     @classmethod
     def of(
-        cls, rows: Integers, text: Column, completion: Column | None, questions: Hashes | None, guards: Hashes | None, ngram: int
+        cls,
+        rows: Integers,
+        text: Column,
+        completion: Column | None,
+        questions: Hashes | None,
+        guards: Hashes | None,
+        shingle: Callable[[Column], ShingleSets],
     ) -> "Evidence":
         """Shingle the candidates; the columns hold only them."""
         nothing = np.zeros(len(rows), dtype=np.uint64)
-        asked = nothing if questions is None else _repeated(questions)
+        asked = nothing if questions is None else repeated(questions)
         if completion is None or not asked.any():
             answers = ShingleSets(np.zeros(0, dtype=np.uint64), np.zeros(len(rows) + 1, dtype=np.int64))
         else:
-            answers = shingle_sets(completion, ngram)
-        return cls(rows, shingle_sets(text, ngram), answers, asked, nothing if guards is None else guards)
+            answers = shingle(completion)
+        return cls(rows, shingle(text), answers, asked, nothing if guards is None else guards)
 
     def positions(self, runs: Runs) -> Runs:
         """Return the runs over positions; rows that are not in ``rows`` leave their runs."""
@@ -55,11 +61,11 @@ def first_equal(identity: Column) -> Integers:
     return np.array([first.setdefault(identity.row(i), i) for i in range(identity.rows)], dtype=np.int64)
 
 
-def join(evidence: Evidence, bands: Iterable[Runs], threshold: float, parent: Integers | None = None) -> Integers:
+def join(evidence: Evidence, bands: Iterable[Runs], threshold: float) -> Integers:
     """Return, per position, the smallest position of its cluster, given runs over positions."""
     from datagen.dedup.kernels.join import unite
 
-    parent = np.arange(len(evidence.rows), dtype=np.int64) if parent is None else parent
+    parent = np.arange(len(evidence.rows), dtype=np.int64)
     for runs in bands:
         unite(*runs, parent, *evidence.sets, *evidence.answers, evidence.questions, evidence.guards, threshold)
     return roots(parent)
@@ -87,7 +93,7 @@ def witnesses(evidence: Evidence, clusters: Sequence[Sequence[int]], threshold: 
     return find_witnesses(members, starts, *evidence.sets, *evidence.answers, evidence.questions, evidence.guards, threshold)
 
 
-def _repeated(questions: Hashes) -> Hashes:
+def repeated(questions: Hashes) -> Hashes:
     """Return the questions, with 0 for those that occur once: they cannot conflict."""
     _, inverse, counts = np.unique(questions, return_inverse=True, return_counts=True)
     return np.where(counts[inverse] > 1, questions, np.uint64(0))

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from datagen.dedup.kernels.native import Signatures, parallel
 from datagen.dedup.lsh import Bands, choose_bands
-from datagen.dedup.native import Signatures, parallel
 
 Integers = npt.NDArray[np.int64]
 

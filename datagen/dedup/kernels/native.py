@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from datagen.dedup.column import Column
+from datagen.dedup.kernels.column import Column
 from datagen.dedup.lsh import Bands, band_key
 from datagen.dedup.minhash import ADDENDS, MULTIPLIERS, PERMUTATIONS
 from datagen.dedup.shingle import Shingles, shingle

@@ -7,8 +7,8 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-from datagen.dedup.column import Column
 from datagen.dedup.compared import Compared
+from datagen.dedup.kernels.column import Column
 from datagen.text import fold
 
 Hashes = npt.NDArray[np.uint64]

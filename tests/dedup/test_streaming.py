@@ -1,0 +1,87 @@
+"""A file read in blocks gives what the same rows give in memory."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from datagen.dedup import deduplicate
+from datagen.dedup.engines.streaming import FileOptions, check_streamable, deduplicate_file
+from datagen.errors import DataError, UsageError
+from datagen.jsonl import read_rows
+
+QUESTIONS = ["几点可以入住？", "几点可以入住?", "Is there a pool?", "Where can guests park their car over night at the hotel?"]
+ANSWERS = [
+    "您可以在入住当天下午两点以后办理入住，请携带有效身份证件，并在前台登记同行人员的信息",
+    "您可以在入住当天下午两点以后办理入住，请携带有效身份证件，并在前台登记同行人员的信息。",
+    "您可以在入住当天下午三点以后办理入住，请携带有效身份证件，并在前台登记同行人员信息",
+    "Yes, on the roof.",
+    "No, there is none.",
+    "",
+]
+rows = st.lists(
+    st.fixed_dictionaries({"question": st.sampled_from(QUESTIONS), "answer": st.sampled_from(ANSWERS), "score": st.integers(0, 3)}),
+    max_size=14,
+)
+
+
+def write(path: Path, values: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values), encoding="utf-8")
+    return path
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows, st.sampled_from(["first", "newest", "longest", "best"]), st.booleans(), st.sampled_from(["both", "prompt", "completion"]))
+def test_file_and_memory_agree(tmp_path: Path, values: list[dict[str, Any]], keep: Any, numbers_matter: bool, on: Any) -> None:
+    source = write(tmp_path / "in.jsonl", values)
+    options = FileOptions(keep=keep, numbers_matter=numbers_matter, on=on, block_bytes=300)
+    outcome = deduplicate_file(source, tmp_path / "kept.jsonl", tmp_path / "dropped.jsonl", options)
+    expected = deduplicate(values, keep=keep, numbers_matter=numbers_matter, on=on)
+    assert outcome.found.clusters == expected.clusters
+    assert outcome.found.duplicates == expected.duplicates
+    assert outcome.conflicts == expected.conflicts
+    assert [row.value for row in read_rows(tmp_path / "kept.jsonl")] == expected.kept
+    assert [row.value["value"] for row in read_rows(tmp_path / "dropped.jsonl")] == expected.dropped
+    assert (outcome.rows, outcome.kept) == (len(values), len(expected.kept))
+    assert not list(tmp_path.glob(".datagen-dedup-*"))
+
+
+def test_lines_are_copied_as_they_are(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    first, last = b'{"text":  "\\u9000\\u623f",  "n": 1.50}', b'{"text": "WiFi"}'
+    source.write_bytes(b"\xef\xbb\xbf" + first + b'\r\n\n{"text": "\xe9\x80\x80\xe6\x88\xbf", "n": 2}\n' + last)
+    outcome = deduplicate_file(source, tmp_path / "kept.jsonl", tmp_path / "dropped.jsonl")
+    assert (tmp_path / "kept.jsonl").read_bytes() == first + b"\n" + last + b"\n"
+    assert [(d.row, d.reason) for d in outcome.found.duplicates.values()] == [(1, "exact_duplicate")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b'{"text": "a"}\n{"text": \n', "in.jsonl:2: not valid JSON"), (b'{"text": "a"}\n\n[1]\n', "in.jsonl:3: expected a JSON object"),
+     (b'{"text": "a"}\n{"text": "\xff"}\n', "in.jsonl:2: not UTF-8")],
+)  # fmt: skip
+def test_a_broken_line_stops_everything_and_replaces_nothing(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "in.jsonl").write_bytes(content)
+    (tmp_path / "kept.jsonl").write_text("old", encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        deduplicate_file(tmp_path / "in.jsonl", tmp_path / "kept.jsonl", tmp_path / "dropped.jsonl")
+    assert (tmp_path / "kept.jsonl").read_text(encoding="utf-8") == "old"
+    assert not (tmp_path / "dropped.jsonl").exists()
+
+
+def test_what_can_be_streamed(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n', encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text('[{"text": "a"}]', encoding="utf-8")
+    assert check_streamable(tmp_path / "a.jsonl")
+    assert not check_streamable(tmp_path / "b.jsonl")
+    with pytest.raises(UsageError, match="no such file"):
+        check_streamable(tmp_path / "c.jsonl")
+
+
+def test_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").touch()
+    outcome = deduplicate_file(tmp_path / "in.jsonl", tmp_path / "kept.jsonl", tmp_path / "dropped.jsonl")
+    assert (outcome.rows, outcome.kept, (tmp_path / "kept.jsonl").read_bytes()) == (0, 0, b"")
