@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from datagen.pipeline.run import run
     from datagen.probe import run_probe as probe
     from datagen.schemas.detect import read_samples as load_samples
+    from datagen.score import audit
     from datagen.split import split_samples as split
 
-__all__ = ["deduplicate", "load_samples", "probe", "register", "run", "split", "validate"]
+__all__ = ["audit", "deduplicate", "load_samples", "probe", "register", "run", "split", "validate"]
 
 _HOMES = {
+    "audit": ("datagen.score", "audit"),
     "deduplicate": ("datagen.dedup", "deduplicate"),
     "load_samples": ("datagen.schemas.detect", "read_samples"),
     "probe": ("datagen.probe", "run_probe"),

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "generate": "Run one generation stage alone.",
     "dedup": "Remove exact and near duplicates from a dataset file.",
     "leak": "Find contamination between a train and an eval set.",
+    "audit": "Say what is in a dataset and how good it is: defects, duplicates, diversity, coverage.",
     "split": "Split a dataset into train, eval and vault without leakage.",
     "convert": "Convert between row formats.",
     "validate": "Predict what LLaMA-Factory does with every row: kept, dropped or crash.",
