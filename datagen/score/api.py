@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from datagen.export.size_advice import advise
 from datagen.schemas.document import Document
 from datagen.schemas.sample import Sample
 from datagen.score.balance import measure_balance
@@ -128,6 +129,7 @@ def audit(
         corpus=corpus,
         places=places,
     )
+    result.size = advise([row.sample for i, row in enumerate(source.rows) if i not in dropped])
     result.areas = judge_areas(result)
     result.seconds = clock.seconds
     result.peak_rss_mb = peak_rss_mb()

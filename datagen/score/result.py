@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from datagen.export.size_advice import SizeAdvice
 from datagen.jsonl import JsonObject
 from datagen.score.balance import Balance
 from datagen.score.coverage.corpus import Corpus, RowPlaces
@@ -90,7 +91,7 @@ class AuditResult:
     corpus: Corpus | None
     places: list[RowPlaces]
     areas: list[Area] = field(default_factory=list[Area])
-    size: JsonObject | None = None
+    size: list[SizeAdvice] = field(default_factory=list[SizeAdvice])
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     peak_rss_mb: float = 0.0
 
@@ -151,7 +152,7 @@ class AuditResult:
             },
             "balance": self.balance.to_json(),
             "coverage": None if self.coverage is None else coverage_json(self.coverage),
-            "size": self.size,
+            "size": [advice.to_json() for advice in self.size],
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             "peak_rss_mb": round(self.peak_rss_mb),
         }

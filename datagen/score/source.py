@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from datagen.errors import DataError, UsageError, suggest
-from datagen.export.llamafactory.dataset_info import FILE_NAME, read_info
-from datagen.export.llamafactory.entry import read_entry
+from datagen.export.llamafactory.registry.dataset_info import FILE_NAME, read_info
+from datagen.export.llamafactory.registry.entry import read_entry
+from datagen.export.llamafactory.rules.files import load_table
 from datagen.jsonl import JsonObject, Row, read_rows, read_text
 from datagen.schemas.detect import FORMATS, Detection, detect_format
 from datagen.schemas.fields import parse_row, read_tools
 from datagen.schemas.sample import Sample
 
-_SUFFIXES = (".json", ".jsonl", ".txt")
+_TABULAR = (".csv", ".parquet", ".arrow")
+_SUFFIXES = (".json", ".jsonl", ".txt", *_TABULAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ _CANONICAL = {"prompt": "instruction", "query": "input", "response": "output", "
 
 
 def _open_file(path: Path, dataset: str, columns: dict[str, str] | None = None) -> tuple[list[SourceRow], list[Unreadable]]:
-    raw = _text_lines(path) if path.suffix.lower() == ".txt" else list(read_rows(path))
+    raw = _raw_rows(path)
     rows = [Row(row.line, _flat(row.value)) for row in raw]
     detection = _detect(path, [row.value for row in rows], columns or {})
     read: list[SourceRow] = []
@@ -144,6 +146,15 @@ def _read(value: JsonObject, detection: Detection) -> Sample:
         sample = parse_row(Sample, value)
         return sample.model_copy(update={"id": Sample.of(sample.record).id})
     return Sample.of(FORMATS[detection.format].read(detection.layout.normalise(value), detection.style))
+
+
+def _raw_rows(path: Path) -> list[Row]:
+    if path.suffix in _TABULAR:
+        table = load_table(path)
+        if table.problem:
+            raise DataError(f"{path}: {table.problem.message}", hint=table.problem.fix)
+        return [Row(line, {k: v for k, v in row.items() if v is not None}) for line, row in zip(table.lines, table.rows, strict=True)]
+    return _text_lines(path) if path.suffix.lower() == ".txt" else list(read_rows(path))
 
 
 def _text_lines(path: Path) -> list[Row]:

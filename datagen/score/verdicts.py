@@ -251,21 +251,11 @@ def _balance(result: AuditResult) -> Area:
 
 
 def _size(result: AuditResult) -> Area:
-    kept = result.kept
-    if kept < 100:
-        return _area(
-            "size",
-            "look",
-            f"保留 {kept} 行：通常从 100 行左右开始第一次迭代。",
-            f"{kept} rows are kept: a first iteration usually starts at about 100.",
-            "先补到约 100 行，再用 datagen probe 看效果。",
-            "Grow to about 100 rows, then measure with datagen probe.",
-        )
-    return _area(
-        "size",
-        "good",
-        f"保留 {kept} 行。够不够只能由探针回答。",
-        f"{kept} rows are kept. Whether that is enough only the probe can say.",
-        "用 datagen probe 或 datagen curve 衡量再加数据是否值得。",
-        "Measure with datagen probe or datagen curve whether more is worth it.",
-    )
+    if not result.size:
+        return _area("size", "unknown", "没有可计数的行。", "There are no rows to count.")
+    first = result.size[0]
+    zh, en = f"{first.message_zh}。", f"{first.message}."
+    if first.level == "too_few":
+        return _area("size", "look", zh, en, "先补数据，再用 datagen probe 看效果。", "Grow first, then measure with datagen probe.")
+    todo_zh = "够不够只能由探针回答：datagen probe 或 datagen curve。"
+    return _area("size", "good", zh, en, todo_zh, "Whether it is enough only a probe can say: datagen probe or datagen curve.")
