@@ -149,7 +149,7 @@ def _copied(sample: Sample, language: str, rng: random.Random) -> Sample | None:
 def _wrong_number(sample: Sample, language: str, rng: random.Random) -> Sample | None:
     """Change one figure to one that no document holds."""
     answer = completion_text(sample.record)
-    found = [m for m in re.finditer(r"(?<![\d.:：年月/-])\d{1,4}(?![\d.:：]|\s*[年月日点时号])", answer)]
+    found = list(re.finditer(r"(?<![\d.:：年月/-])\d{1,4}(?![\d.:：]|\s*[年月日点时号])", answer))
     if not found or not quantities(answer):
         return None
     match = rng.choice(found)
