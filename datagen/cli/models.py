@@ -25,6 +25,8 @@ def models(
             "package": m.package,
             "megabytes": m.megabytes,
             "licence": m.licence,
+            "notice": m.notice,
+            "sha256": m.gguf_sha256,
             "installed": is_installed(m),
             "converted": [str(p) for p in sorted(cache.glob(f"{m.name}-*-*")) if (p / "config.json").is_file()],
         }
@@ -33,7 +35,7 @@ def models(
     lines: list[str] = []
     for m, row in zip(EMBEDDED.values(), listed, strict=True):
         state = "ready" if row["converted"] else "installed" if row["installed"] else f"datagen models --install {m.name}"
-        lines += [f"{m.name:<14}{m.megabytes:>4} MB  {m.licence:<20}{state}", f"{'':14}{m.summary}"]
+        lines += [f"{m.name:<14}{m.megabytes:>4} MB  {m.licence:<20}{state}", f"{'':14}{m.summary}", f"{'':14}{m.notice}"]
     lines.append("tiny             random weights, for tests; or give --model the folder of any causal language model")
     emit({"models": listed, "cache": str(cache)}, as_json=as_json, human="\n".join(lines))
 

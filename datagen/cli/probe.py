@@ -1,7 +1,7 @@
 """``datagen probe``: is this data better than that, on a small model, with an error bar."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,15 +18,33 @@ def probe(
     eval_file: Annotated[Path, typer.Option("--eval", help="Eval questions; rows tagged recall or unseen, untagged rows count as recall.")],
     baseline: Annotated[Path | None, typer.Option("--baseline", help="The data to compare with (default: the untrained model).")] = None,
     gold: Annotated[Path | None, typer.Option("--gold", help="Eval questions written by people, reported beside the others.")] = None,
+    vault: Annotated[
+        Path | None, typer.Option("--vault", help="Questions opened only if the verdict is BETTER, at most ten times; each is logged.")
+    ] = None,
     model: Annotated[str, typer.Option("--model", help="gemma3-270m, smollm2-135m, tiny, or a model folder.")] = "gemma3-270m",
+    stage: Annotated[str, typer.Option("--stage", help="sft: completions; dpo: preferences; pt: whole texts.")] = "sft",
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=64, help="Paired runs per arm; a verdict needs at least 2.")] = 3,
+    budget: Annotated[str, typer.Option("--budget", help="Equal epochs, equal steps, or both (judged on epochs).")] = "epochs",
     epochs: Annotated[float, typer.Option("--epochs", help="Passes over each arm's rows.")] = 3.0,
     learning_rate: Annotated[float, typer.Option("--learning-rate", help="Peak rate; decays linearly to zero.")] = 3e-4,
     rank: Annotated[int, typer.Option("--rank", help="LoRA rank; alpha is twice the rank.")] = 16,
+    dropout: Annotated[float, typer.Option("--dropout", help="LoRA dropout.")] = 0.0,
+    targets: Annotated[str, typer.Option("--targets", help="Linear layers with an adapter, such as q_proj,v_proj (default: all).")] = "",
+    lora_plus: Annotated[float, typer.Option("--lora-plus", help="LoRA+: B's learning rate over A's; 16 is the paper's.")] = 1.0,
+    rslora: Annotated[bool, typer.Option("--rslora", help="Scale by alpha / sqrt(rank).")] = False,
+    dora: Annotated[bool, typer.Option("--dora", help="Weight-decomposed LoRA; slower.")] = False,
+    patience: Annotated[int, typer.Option("--patience", help="Stop after so many evaluations without a gain; 0: never.")] = 0,
+    batch_size: Annotated[int, typer.Option("--batch-size", help="Examples per optimizer step.")] = 8,
     delta: Annotated[float, typer.Option("--delta", help="Smallest difference of interest, nats per completion token.")] = 0.01,
     goal: Annotated[str, typer.Option("--goal", help="knowledge: judged on recall questions; style: on unseen ones.")] = "knowledge",
-    answers: Annotated[int, typer.Option("--answers", help="Eval questions answered before and after, to read.")] = 6,
+    answers: Annotated[int, typer.Option("--answers", help="Eval questions answered before and after, to read and to score.")] = 6,
     look: Annotated[int, typer.Option("--look", min=1, help="How many verdicts this exam has given, this one included.")] = 1,
+    robust: Annotated[bool, typer.Option("--robust", help="Compare at a third of the rate and under the other budget too.")] = False,
+    resume: Annotated[bool, typer.Option("--resume/--fresh", help="Go on from stored runs and checkpoints, or train all again.")] = True,
+    engine: Annotated[
+        Literal["serial", "processes", "ray"], typer.Option("--engine", help="Who trains: this process, one a GPU or core, or Ray.")
+    ] = "serial",
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Runs at once, but for serial.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Result folder (default: .datagen/probes/<hash>).")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -37,11 +55,20 @@ def probe(
     config = _config(
         {
             "model": model,
+            "stage": stage,
             "seeds": seeds,
+            "budget": budget,
             "epochs": epochs,
             "learning_rate": learning_rate,
             "rank": rank,
             "alpha": 2.0 * rank,
+            "dropout": dropout,
+            "target_modules": tuple(t.strip() for t in targets.split(",") if t.strip()),
+            "lora_plus_ratio": lora_plus,
+            "rslora": rslora,
+            "dora": dora,
+            "patience": patience,
+            "batch_size": batch_size,
             "delta": delta,
             "goal": goal,
             "answers": answers,
@@ -52,7 +79,7 @@ def probe(
     if gold:
         exam += [s.tagged(eval_set="gold") for s in _read(gold)]
     workspace = workspace_of(ctx)
-    key = fingerprint([config.model_dump(mode="json"), *([s.id for s in part] for part in (new, exam, old or []))])[:12]
+    key = fingerprint([config.model_dump(mode="json"), robust, *([s.id for s in part] for part in (new, exam, old or []))])[:12]
     folder = out or workspace.state / "probes" / key
     with progress() as display:
         task = display.add_task("probe", total=None, note="")
@@ -61,7 +88,21 @@ def probe(
             display.update(task, completed=state.done, total=state.total, note=state.note)
 
         result = run_probe(
-            new, exam, baseline=old, config=config, runs_dir=workspace.probe_runs, out_dir=folder, look=look, on_progress=show
+            new,
+            exam,
+            baseline=old,
+            config=config,
+            runs_dir=workspace.probe_runs,
+            out_dir=folder,
+            look=look,
+            robust=robust,
+            resume=resume,
+            engine=engine,
+            workers=workers,
+            vault=_read(vault) if vault else (),
+            vault_log=workspace.state / "vault.jsonl",
+            on_progress=show,
+            on_expected=lambda e: display.console.print(e.sentence.en, highlight=False),
         )
     for warning in result.warnings:
         say(f"warning: {warning}")
@@ -83,6 +124,24 @@ def describe(result: "ProbeResult", folder: Path) -> str:
         lines.append(f"  {v.eval_set} {v.slice}: {v.verdict} {v.delta:+.4f} [{v.low:+.4f}, {v.high:+.4f}]")
     for name, gain in result.gain_over_base.items():
         lines.append(f"  {name} over the untrained model: {gain.delta:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]")
+    for c in result.controls:
+        v = c.verdict
+        lines.append(
+            f"  at equal {c.budget}, rate {c.learning_rate:.3g}: {v.verdict} {v.delta:+.4f} [{v.low:+.4f}, {v.high:+.4f}]"
+            f"{'' if c.agrees else '  (other sign)'}"
+        )
+    if result.robust is not None:
+        signs = "the same sign" if result.robust else "not the same sign"
+        lines.append(f"  {'ROBUST' if result.robust else 'NOT ROBUST'}: {signs} at both rates and under both budgets")
+    if result.vault is not None:
+        v = result.vault.verdict
+        lines.append(f"  vault (opening {result.vault.number} of 10): {v.verdict} {v.delta:+.4f} [{v.low:+.4f}, {v.high:+.4f}]")
+    for a in result.scores:
+        s = a.scores
+        lines.append(
+            f"  {s.answers} answers, {a.arm}: exact {s.exact_match:.2f}, char F1 {s.char_f1:.2f}, chrF {s.chrf:.1f}, "
+            f"ROUGE-L {s.rouge_l:.1f}, BLEU-4 {s.bleu_4:.1f}, form {s.format_valid:.2f}"
+        )
     lines += [f"  {s.arm}: {s.sentence.en}" for s in result.training]
     lines.append(f"  {result.seconds:.0f} s; losses and details in {folder}")
     return "\n".join(lines)

@@ -8,18 +8,35 @@ Importing this package loads neither torch nor numpy; :func:`run_probe` and :fun
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from datagen.facade import make_callable
 from datagen.probe.config import ProbeConfig
-from datagen.probe.progress import OnProgress, ProbeProgress
-from datagen.probe.result import Answer, Arm, Curve, Decision, ProbeResult, Sentence, TrainingState, Verdict
+from datagen.probe.progress import OnExpected, OnProgress, ProbeProgress
+from datagen.probe.result import (
+    Answer,
+    Arm,
+    ArmScores,
+    Control,
+    Curve,
+    Decision,
+    Expected,
+    ProbeResult,
+    Sentence,
+    TrainingState,
+    Verdict,
+)
 from datagen.schemas.sample import Sample
 
 __all__ = [
     "Answer",
     "Arm",
+    "ArmScores",
+    "Control",
     "Curve",
     "Decision",
+    "Expected",
+    "OnExpected",
     "OnProgress",
     "ProbeConfig",
     "ProbeProgress",
@@ -41,13 +58,34 @@ def run_probe(
     runs_dir: Path,
     out_dir: Path,
     look: int = 1,
+    robust: bool = False,
+    resume: bool = True,
+    engine: Literal["serial", "processes", "ray"] = "serial",
+    workers: int | None = None,
+    vault: Sequence[Sample] = (),
+    vault_log: Path | None = None,
     on_progress: OnProgress | None = None,
+    on_expected: OnExpected | None = None,
 ) -> ProbeResult:
     """Train both arms, score them on the exam, give a verdict; see :func:`datagen.probe.api.run_probe`."""
     from datagen.probe.api import run_probe as run
 
     return run(
-        train, eval_, baseline=baseline, config=config, runs_dir=runs_dir, out_dir=out_dir, look=look, on_progress=on_progress
+        train,
+        eval_,
+        baseline=baseline,
+        config=config,
+        runs_dir=runs_dir,
+        out_dir=out_dir,
+        look=look,
+        robust=robust,
+        resume=resume,
+        engine=engine,
+        workers=workers,
+        vault=vault,
+        vault_log=vault_log,
+        on_progress=on_progress,
+        on_expected=on_expected,
     )
 
 

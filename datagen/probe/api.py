@@ -6,91 +6,29 @@ finishes, and the verdict is computed from the stored losses alone. Torch is imp
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
-from datagen.errors import UsageError
+from datagen.hashing import fingerprint
 from datagen.jsonl import write_json
 from datagen.probe.config import ProbeConfig
-from datagen.probe.models.known import ModelSource, resolve_model
-from datagen.probe.progress import OnProgress, ProbeProgress
-from datagen.probe.result import Answer, ProbeResult
-from datagen.probe.stats.assemble import assemble
+from datagen.probe.engine.execute import execute
+from datagen.probe.engine.job import BASE, ArmName, Comparison, Engine, Job, RunSpec, comparisons, missing, plan
+from datagen.probe.engine.parallel import execute_parallel
+from datagen.probe.measure.collect import collect_answers
+from datagen.probe.measure.vault import open_vault
+from datagen.probe.progress import OnExpected, OnProgress
+from datagen.probe.result import Control, Expected, ProbeResult
+from datagen.probe.stats.assemble import Beside, Setting, assemble, control_path
+from datagen.probe.stats.estimate import spent_alpha
+from datagen.probe.stats.expected import expect
+from datagen.probe.stats.judge import Judgement, control_of, judge
+from datagen.probe.stats.verdict import Prior, Rules
 from datagen.probe.store import runs
 from datagen.probe.store.losses import LossRow, write_losses
-from datagen.schemas.record import completion_text, prompt_text
+from datagen.probe.store.noise import Measured, Noise, noise_key, pooled_noise, record_noise
 from datagen.schemas.sample import Sample
 
-if TYPE_CHECKING:
-    from datagen.probe.data.encode import Encoded
-    from datagen.probe.models.backend import Backend
-
-ArmName = Literal["baseline", "new"]
-
-
-@dataclass(slots=True)
-class _Job:
-    """One probe while it runs."""
-
-    arms: dict[ArmName, Sequence[Sample]]
-    exam: Sequence[Sample]
-    config: ProbeConfig
-    runs_dir: Path
-    source: ModelSource
-    dtype: Literal["bfloat16", "float32"]
-    device: str
-    on_progress: OnProgress | None
-    backend: "Backend | None" = None
-    encoded: "dict[str, Encoded]" = field(default_factory=dict[str, "Encoded"])
-    done: int = 0
-    total: int = 0
-    computed: int = 0
-    started: float = 0.0
-    keys: dict[str, str] = field(default_factory=dict[str, str])
-
-    def key(self, arm: ArmName | Literal["base"], seed: int) -> str:
-        rows = "" if arm == "base" else self._data_key(arm, self.arms[arm])
-        return runs.run_key(
-            model_sha256=self.source.sha256,
-            dtype=self.dtype,
-            device=self.device,
-            config=self.config,
-            rows=rows,
-            exam=self._data_key("exam", self.exam),
-            seed=seed,
-        )
-
-    def folder(self, arm: ArmName | Literal["base"], seed: int) -> Path:
-        return self.runs_dir / self.key(arm, seed)
-
-    def note(self, text: str) -> None:
-        if self.on_progress:
-            elapsed = time.monotonic() - self.started
-            eta = elapsed / self.computed * (self.total - self.done) if self.computed else None
-            self.on_progress(ProbeProgress(self.done, self.total, eta, text))
-
-    def load(self) -> "Backend":
-        if self.backend is None:
-            from datagen.probe.models.backend import load_backend
-
-            self.note(f"loading {self.source.name}")
-            folder = self.source.prepare(self.dtype, on_note=self.note)
-            self.backend = load_backend(folder, self.config)
-            self.started = time.monotonic()
-        return self.backend
-
-    def encode(self, name: str, samples: Sequence[Sample]) -> "Encoded":
-        if name not in self.encoded:
-            from datagen.probe.data.encode import encode
-
-            self.encoded[name] = encode(samples, self.load().tokenizer, max_length=self.config.max_length)
-        return self.encoded[name]
-
-    def _data_key(self, name: str, samples: Sequence[Sample]) -> str:
-        if name not in self.keys:
-            self.keys[name] = runs.data_key(samples)
-        return self.keys[name]
+_UNTRAINED = RunSpec(BASE, -1, 0, 0.0)
 
 
 def run_probe(
@@ -102,7 +40,14 @@ def run_probe(
     runs_dir: Path,
     out_dir: Path,
     look: int = 1,
+    robust: bool = False,
+    resume: bool = True,
+    engine: Engine = "serial",
+    workers: int | None = None,
+    vault: Sequence[Sample] = (),
+    vault_log: Path | None = None,
     on_progress: OnProgress | None = None,
+    on_expected: OnExpected | None = None,
 ) -> ProbeResult:
     """Train both arms, score them on the exam, and give a verdict; write ``result.json`` and ``losses.parquet`` into ``out_dir``.
 
@@ -111,159 +56,134 @@ def run_probe(
         eval_: exam samples tagged ``eval_set`` = recall, unseen or gold (untagged: recall); ``vault`` samples are left out.
         baseline: the data to compare with; None compares with the untrained model.
         config: settings; see :class:`ProbeConfig`.
-        runs_dir: where finished runs are kept and found again.
+        runs_dir: where finished runs are kept and found again, and a killed run's checkpoint.
         out_dir: where the result goes.
         look: how many verdicts this campaign has taken on this exam, this one included (alpha spending).
+        robust: also compare at a third of the learning rate and under the other budget; see :attr:`ProbeResult.robust`.
+        resume: use finished runs and go on from checkpoints; False trains everything again.
+        engine: who computes missing runs: ``serial`` this process, ``processes`` one a GPU (or core), ``ray`` a Ray cluster.
+        workers: runs computed at once by the last two.
+        vault: questions scored only if the verdict is BETTER; each opening is written to ``vault_log`` (default: beside ``runs_dir``).
         on_progress: called after every optimizer step and at every change of phase.
+        on_expected: called once, before any training, with the smallest difference this probe can be expected to find.
 
     Raises:
-        UsageError: an arm or the exam is empty, or the model does not exist.
+        UsageError: an arm or the exam is empty, the model does not exist, or the vault was opened too often.
         DataError: a row has nothing to learn.
-        MissingExtra: torch, transformers or peft is needed and not installed.
+        MissingExtra: torch, transformers, peft or ray is needed and not installed.
     """
     begun = time.monotonic()
-    job = _plan(train, eval_, baseline, config, runs_dir, on_progress)
-    losses: list[LossRow] = []
-    infos: dict[ArmName, list[runs.RunInfo]] = {name: [] for name in job.arms}
-    cached: dict[ArmName, bool] = dict.fromkeys(job.arms, True)
-    _run_base(job)
-    losses += runs.load_losses(job.folder("base", -1), "base")
-    for seed in range(config.seeds):
-        for name in job.arms:
-            info = runs.load_info(job.folder(name, seed))
-            if info is None:
-                cached[name] = False
-                info = _run_arm(job, name, seed)
-            infos[name].append(info)
-            losses += runs.load_losses(job.folder(name, seed), name)
-    answers = _answers(job)
+    job = plan(train, eval_, baseline, config, runs_dir, on_progress)
+    wanted = comparisons(config, robust=robust)
+    specs = [s for c in wanted for s in job.runs_of(c)]
+    if not resume:
+        for spec in [_UNTRAINED, *specs]:
+            runs.remove(job.folder(spec))
+    todo = missing(job, specs)
+    job.total = sum({job.key(s): s.steps for s in specs}.values())
+    job.done = job.total - sum(s.steps for s in todo)
+    rules = Rules(config.delta, config.alpha_level, look)
+
+    execute(job, missing(job, [_UNTRAINED]))
+    base = runs.load_losses(job.folder(_UNTRAINED), BASE)
+    sets = sorted({r.eval_set for r in base}, key=lambda s: (s != config.primary, s))
+    noise = {s: _noise(job, wanted[0], s) for s in sets}
+    expected = _expect(base, sets, config, look, noise)
+    if expected is not None and on_expected:
+        on_expected(expected)
+    if engine == "serial" or len(todo) < 2:
+        execute(job, todo)
+    else:
+        execute_parallel(job, todo, engine=engine, workers=workers)
+
+    headline = job.runs_of(wanted[0])
+    losses = base + _losses(job, headline)
+    priors = {s: Prior(n.seed_variance, n.nu) for s, n in noise.items() if n is not None}
+    reference = "baseline" if "baseline" in job.arms else BASE
+    found = judge(losses, reference=reference, rules=rules, goal_set=config.primary, priors=priors)
+    _remember(job, wanted[0], found)
+    controls = [_control(job, c, base, found, rules, reference, out_dir) for c in wanted[1:]]
+    answers, scores = collect_answers(job, headline[0] if "baseline" in job.arms else _UNTRAINED, headline[len(job.arms) - 1])
     job.note("verdict")
     result = assemble(
         losses,
-        infos,
-        config=config,
-        look=look,
-        source=job.source,
-        dtype=job.dtype,
-        cached=cached,
-        answers=answers,
+        _infos(job, headline),
+        found,
+        Beside(expected, controls, answers, scores),
+        Setting(config, look, job.source, job.dtype),
+        cached={name: not any(s.arm == name for s in todo) for name in job.arms},
         seconds=time.monotonic() - begun,
     )
     write_losses(out_dir / "losses.parquet", losses)
+    if vault:
+        log = vault_log or runs_dir.parent / "vault.jsonl"
+        result = open_vault(job, [_UNTRAINED, *headline], vault, result, log=log, out_dir=out_dir)
     write_json(out_dir / "result.json", result.model_dump(mode="json"))
     return result
 
 
-def _plan(
-    train: Sequence[Sample],
-    eval_: Sequence[Sample],
-    baseline: Sequence[Sample] | None,
-    config: ProbeConfig,
-    runs_dir: Path,
-    on_progress: OnProgress | None,
-) -> _Job:
-    from datagen.probe.models.backend import choose_device, choose_dtype, require_torch
-
-    exam = _unique([s for s in eval_ if s.tags.get("eval_set") != "vault"])
-    arms: dict[ArmName, Sequence[Sample]] = {"new": _unique(train)}
-    if baseline is not None:
-        arms = {"baseline": _unique(baseline), **arms}
-    for name, samples in (*arms.items(), ("exam", exam)):
-        if not samples:
-            raise UsageError(f"the {name} set has no rows", hint="a probe needs at least one training row and one eval question")
-    source = resolve_model(config.model)
-    require_torch()
-    device = choose_device()
-    job = _Job(arms, exam, config, runs_dir, source, choose_dtype(config.dtype, device), device, on_progress)
-    job.started = time.monotonic()
-    steps = {name: max(1, round(config.epochs * -(-len(rows) // config.batch_size))) for name, rows in arms.items()}
-    job.total = sum(steps.values()) * config.seeds
-    job.done = sum(steps[n] for n in arms for s in range(config.seeds) if runs.load_info(job.folder(n, s)))
-    return job
+def _losses(job: Job, specs: Sequence[RunSpec]) -> list[LossRow]:
+    return [row for spec in specs for row in runs.load_losses(job.folder(spec), spec.arm)]
 
 
-def _unique(samples: Sequence[Sample]) -> list[Sample]:
-    """Keep the first of samples with equal ids: a repeated exam question would be counted twice in every mean."""
-    return list({s.id: s for s in reversed(samples)}.values())[::-1]
+def _infos(job: Job, specs: Sequence[RunSpec]) -> dict[ArmName, list[runs.RunInfo]]:
+    found: dict[ArmName, list[runs.RunInfo]] = {name: [] for name in job.arms}
+    for spec in specs:
+        info = runs.load_info(job.folder(spec))
+        if info is not None and spec.arm != BASE:
+            found[spec.arm].append(info)
+    return found
 
 
-def _run_base(job: _Job) -> None:
-    folder = job.folder("base", -1)
-    if runs.load_info(folder) is not None:
-        return
-    backend = job.load()
-    from datagen.probe.train.loop import Trained, evaluate_base
-
-    exam = job.encode("exam", job.exam)
-    job.note("scoring the untrained model")
-    started = time.monotonic()
-    runs.begin(folder)
-    trained = Trained(steps=0, tokens=0, evals=[(0, evaluate_base(backend, exam.examples, config=job.config))])
-    trained.seconds = time.monotonic() - started
-    runs.finish(folder, None, job.key("base", -1), -1, trained, rows=0, truncated=0)
-    job.started = time.monotonic()
-
-
-def _run_arm(job: _Job, name: ArmName, seed: int) -> runs.RunInfo:
-    backend = job.load()
-    from datagen.probe.train.loop import train_run
-
-    rows, exam = job.encode(name, job.arms[name]), job.encode("exam", job.exam)
-    folder = job.folder(name, seed)
-    runs.begin(folder)
-    before, computed = job.done, job.computed
-
-    def step(done: int) -> None:
-        job.done, job.computed = before + done, computed + done
-        job.note(f"training {name}, seed {seed + 1} of {job.config.seeds}")
-
-    trained = train_run(backend, rows.examples, exam.examples, config=job.config, seed=seed, on_step=step)
-    info = runs.finish(folder, backend, job.key(name, seed), seed, trained, rows=len(rows.examples), truncated=rows.truncated)
-    if seed == 0 and job.config.answers:
-        _generate(job, name)
-    return info
-
-
-def _answers(job: _Job) -> list[Answer]:
-    """Answer with seed 0's adapters; stored beside the run, so that a cached run needs no model."""
-    if not job.config.answers:
-        return []
-    from datagen.probe.measure.answers import choose_questions
-
-    questions = choose_questions(job.exam, job.config.answers)
-    old = _generate(job, "baseline" if "baseline" in job.arms else "base")
-    new = _generate(job, "new")
-    return [
-        Answer(
-            question=prompt_text(q.record),
-            reference=completion_text(q.record),
-            baseline=before,
-            new=after,
-            eval_set=q.tags.get("eval_set", "recall"),
-            language=q.tags.get("language", ""),
-        )
-        for q, before, after in zip(questions, old, new, strict=True)
-    ]
-
-
-def _generate(job: _Job, name: ArmName | Literal["base"]) -> list[str]:
-    from datagen.probe.measure.answers import choose_questions, generate_answers, store_answers, stored_answers
-
-    questions = choose_questions(job.exam, job.config.answers)
-    folder = job.folder(name, -1 if name == "base" else 0)
-    path = folder / f"answers-{runs.data_key(questions)[:12]}-{job.config.max_new_tokens}.json"
-    found = stored_answers(path)
-    if found is not None:
-        return found
-    backend = job.load()
-    job.note(f"answering {len(questions)} questions ({name})")
-    if name != "base":
-        from datagen.probe.models.adapter import load_adapter
-
-        load_adapter(backend, folder / "adapter")
-    by_id = {e.id: e for e in job.encode("exam", job.exam).examples}
-    answers = generate_answers(
-        backend, [by_id[q.id] for q in questions], max_new_tokens=job.config.max_new_tokens, adapted=name != "base"
+def _control(
+    job: Job, comparison: Comparison, base: list[LossRow], found: Judgement, rules: Rules, reference: str, out_dir: Path
+) -> Control:
+    losses = base + _losses(job, job.runs_of(comparison))
+    write_losses(control_path(out_dir, comparison.budget, comparison.learning_rate), losses)
+    return control_of(
+        losses,
+        found.headline,
+        reference=reference,
+        rules=rules,
+        learning_rate=comparison.learning_rate,
+        budget=comparison.budget,
     )
-    store_answers(path, answers)
-    return answers
+
+
+def _expect(
+    base: Sequence[LossRow], sets: Sequence[str], config: ProbeConfig, look: int, noise: dict[str, Noise | None]
+) -> Expected | None:
+    alpha = spent_alpha(config.alpha_level, look)
+    return expect(base, eval_set=sets[0], seeds=config.seeds, alpha=alpha, noise=noise[sets[0]])
+
+
+def _noise(job: Job, comparison: Comparison, eval_set: str) -> Noise | None:
+    return pooled_noise(job.runs_dir / "noise.jsonl", key=_noise_key(job, comparison, eval_set), comparison=_identity(job, comparison))
+
+
+def _remember(job: Job, comparison: Comparison, found: Judgement) -> None:
+    """Add what this comparison shows about the noise to the pool."""
+    for verdict in found.verdicts:
+        if verdict.metric == "nll" and verdict.seeds > 1 and verdict.documents > 1:
+            record_noise(
+                job.runs_dir / "noise.jsonl",
+                key=_noise_key(job, comparison, verdict.eval_set),
+                comparison=_identity(job, comparison),
+                measured=Measured(verdict.seed_sd**2, verdict.seeds - 1.0, verdict.document_sd),
+            )
+
+
+def _noise_key(job: Job, comparison: Comparison, eval_set: str) -> str:
+    return noise_key(
+        model_sha256=job.source.sha256,
+        dtype=job.dtype,
+        training_key=job.config.training_key(),
+        budget=f"{comparison.budget}-{job.config.epochs:g}",
+        rows=len(job.arms["new"]),
+        paired="baseline" in job.arms,
+        eval_set=eval_set,
+    )
+
+
+def _identity(job: Job, comparison: Comparison) -> str:
+    return fingerprint(sorted(job.key(s) for s in job.runs_of(comparison)))[:24]

@@ -2,12 +2,14 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from datagen.hashing import fingerprint
 
-TRAINER_VERSION = 2
+TRAINER_VERSION = 3
 """Part of every run's key; raise it when the trainer or the rendering changes what is learned."""
+
+Budget = Literal["epochs", "steps", "both"]
 
 
 class ProbeConfig(BaseModel):
@@ -15,20 +17,32 @@ class ProbeConfig(BaseModel):
 
     Attributes:
         model: ``gemma3-270m``, ``smollm2-135m``, ``tiny``, or a folder with a causal language model.
+        stage: ``sft`` learns completions, ``dpo`` preferences (train and exam hold chosen and rejected answers), ``pt`` whole texts.
         seeds: paired runs per arm; a seed fixes adapter initialisation and data order, the same in both arms.
-        epochs: passes over each arm's rows: what a user will really do with each set.
+        budget: ``epochs``: the same passes over each arm's rows, what a user will really do. ``steps``: the same number of optimizer
+            steps in both, that of the larger arm: is it the data, or just more training? ``both``: judged on epochs, steps beside it.
+        epochs: passes over each arm's rows (over the larger arm's, for ``steps``).
         learning_rate: peak rate, after 5 % warm-up, before linear decay to zero.
+        schedule: ``linear`` decays to zero; ``constant`` is there to be compared with.
+        average: share of the last steps whose weights are averaged into the score, in [0, 1]; 0: the last step's weights.
         rank: LoRA rank.
         alpha: LoRA alpha; the update is scaled by ``alpha / rank``.
+        dropout: LoRA dropout.
         target_modules: names of the linear layers that get an adapter (``q_proj``); none given means all but embeddings and head.
+        lora_plus_ratio: learning rate of B over that of A; 16 is LoRA+ (arXiv 2402.12354), 1 is plain LoRA.
+        rslora: scale by ``alpha / sqrt(rank)`` (arXiv 2312.03732).
+        dora: weight-decomposed LoRA (arXiv 2402.09353); slower.
+        beta: strength of the pull toward the untrained model in ``dpo``.
         batch_size: examples per optimizer step.
-        max_length: tokens per example; a longer prompt loses its head, never the completion.
+        max_length: tokens per example; a longer prompt loses its head, never the completion. In ``pt`` a longer text is cut in pieces.
+        patience: evaluations without a gain of one standard error before a run stops; 0: never. The checkpoint with the lowest loss on
+            a dev half of the exam is then scored, on the other half.
         delta: smallest difference of interest, in nats per completion token.
         alpha_level: false-alarm rate over a campaign; look ``k`` gets ``alpha_level * 6 / (pi^2 k^2)`` of it.
         goal: ``knowledge`` is judged on the ``recall`` questions, ``style`` on the ``unseen`` ones.
         evals_per_run: evaluations per run, the last at its end on every question, the others on ``curve_items`` of them.
         curve_items: questions used for the evaluations before the last, spread over documents.
-        answers: questions answered greedily by both arms, for people to read.
+        answers: questions answered greedily by both arms, for people to read, and scored (exact match, chrF, ROUGE, BLEU, format).
         max_new_tokens: tokens per such answer.
         token_budget: padded tokens per forward pass; memory and speed, not results beyond rounding.
         dtype: weights; ``auto`` is bfloat16 where the processor has it, else float32. Adapters are always float32.
@@ -37,14 +51,24 @@ class ProbeConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = "gemma3-270m"
+    stage: Literal["sft", "dpo", "pt"] = "sft"
     seeds: int = Field(default=3, ge=1, le=64)
+    budget: Budget = "epochs"
     epochs: float = Field(default=3.0, gt=0, le=100)
     learning_rate: float = Field(default=3e-4, gt=0, le=1)
+    schedule: Literal["linear", "constant"] = "linear"
+    average: float = Field(default=0.0, ge=0, le=1)
     rank: int = Field(default=16, ge=1, le=1024)
     alpha: float = Field(default=32.0, gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     target_modules: tuple[str, ...] = ()
+    lora_plus_ratio: float = Field(default=1.0, ge=1, le=256)
+    rslora: bool = False
+    dora: bool = False
+    beta: float = Field(default=0.1, gt=0)
     batch_size: int = Field(default=8, ge=1, le=1024)
     max_length: int = Field(default=512, ge=16)
+    patience: int = Field(default=0, ge=0, le=64)
     delta: float = Field(default=0.01, gt=0)
     alpha_level: float = Field(default=0.05, gt=0, lt=0.5)
     goal: Literal["knowledge", "style"] = "knowledge"
@@ -55,11 +79,21 @@ class ProbeConfig(BaseModel):
     token_budget: int = Field(default=2048, ge=64)
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
 
+    @model_validator(mode="after")
+    def _stopping_needs_evaluations(self) -> "ProbeConfig":
+        if self.patience and self.evals_per_run < 2:
+            raise ValueError("early stopping (patience) needs evals_per_run of at least 2")
+        return self
+
     def training_key(self) -> str:
-        """Hash the settings that change a single run (not the number of seeds, delta, goal or answers)."""
-        judging = {"model", "seeds", "delta", "alpha_level", "goal", "answers", "max_new_tokens", "dtype"}
+        """Hash the settings that change a single run of a given number of steps (not seeds, budget, delta, goal or answers)."""
+        judging = {"model", "seeds", "budget", "epochs", "delta", "alpha_level", "goal", "answers", "max_new_tokens", "dtype"}
         kept = self.model_dump(mode="json", exclude=judging)
         return fingerprint({**kept, "trainer": TRAINER_VERSION})
+
+    def steps_for(self, rows: int) -> int:
+        """Count optimizer steps of ``epochs`` passes over a number of rows."""
+        return max(1, round(self.epochs * -(-rows // self.batch_size)))
 
     @property
     def primary(self) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from datagen.probe.result import Expected
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeProgress:
@@ -15,3 +17,4 @@ class ProbeProgress:
 
 
 OnProgress = Callable[[ProbeProgress], None]
+OnExpected = Callable[[Expected], None]

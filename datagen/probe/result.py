@@ -34,6 +34,10 @@ class Verdict(_Frozen):
         alpha: false-alarm rate spent on this look.
         mde: smallest difference this comparison would find with 80 % power.
         p: two-sided p-value; Holm-adjusted for slices.
+        seed_sd: standard deviation of the seeds' differences, from these seeds alone.
+        document_sd: standard deviation of the documents' differences.
+        prior_sd: seed standard deviation of earlier comparisons that the error was shrunk toward, None without any.
+        prior_nu: degrees of freedom it was given.
     """
 
     eval_set: str
@@ -56,6 +60,44 @@ class Verdict(_Frozen):
     p: float
     sentence: Sentence
     warnings: tuple[str, ...] = ()
+    seed_sd: float = 0.0
+    document_sd: float = 0.0
+    prior_sd: float | None = None
+    prior_nu: float = 0.0
+
+
+class Expected(_Frozen):
+    """What a comparison can be expected to find, said before any training.
+
+    ``mde`` is the smallest difference (nats per completion token) found with 80 % power on ``eval_set`` at this look's alpha, from
+    ``seed_sd`` and ``document_sd``, which come from ``comparisons`` earlier comparisons, or from a bench if that is 0.
+    """
+
+    eval_set: str
+    mde: float
+    alpha: float
+    seeds: int
+    documents: int
+    seed_sd: float
+    document_sd: float
+    comparisons: int
+    sentence: Sentence
+
+
+class Control(_Frozen):
+    """The same comparison under another budget or learning rate; ``agrees`` if its difference has the headline's sign."""
+
+    learning_rate: float
+    budget: Literal["epochs", "steps"]
+    verdict: Verdict
+    agrees: bool
+
+
+class VaultOpening(_Frozen):
+    """The comparison on the vault's questions; ``number`` counts the openings of this vault, this one included."""
+
+    number: int
+    verdict: Verdict
 
 
 class Arm(_Frozen):
@@ -69,6 +111,31 @@ class Arm(_Frozen):
     truncated: int
     seconds: float
     cached: bool
+
+
+class AnswerScores(_Frozen):
+    """Mean scores of greedy answers against references.
+
+    ``exact_match``, ``char_f1`` and ``format_valid`` are ratios in [0, 1]; chrF, ROUGE (F) and BLEU-4 are in [0, 100], as their tools and
+    LLaMA-Factory's ``predict`` print them.
+    """
+
+    answers: int
+    exact_match: float
+    char_f1: float
+    chrf: float
+    rouge_1: float
+    rouge_2: float
+    rouge_l: float
+    bleu_4: float
+    format_valid: float
+
+
+class ArmScores(_Frozen):
+    """An arm's answers, scored; those of its first seed."""
+
+    arm: Literal["base", "baseline", "new"]
+    scores: AnswerScores
 
 
 class CurvePoint(_Frozen):
@@ -88,12 +155,13 @@ class Curve(_Frozen):
 
 
 class TrainingState(_Frozen):
-    """Overfitting, converged or underfitting, judged on the mean curve of an arm."""
+    """Overfitting, converged or underfitting, judged on the mean curve of an arm; ``stopped``: runs that stopped early."""
 
     arm: Literal["baseline", "new"]
     state: Literal["overfitting", "converged", "underfitting"]
     best_step: int
     sentence: Sentence
+    stopped: int = 0
 
 
 class Answer(_Frozen):
@@ -108,7 +176,11 @@ class Answer(_Frozen):
 
 
 class ProbeResult(_Frozen):
-    """A finished probe."""
+    """A finished probe.
+
+    ``robust`` says whether the sign of the difference is the same at the learning rate and a third of it, under both budgets; None where
+    that was not asked. ``config_hash`` covers model and settings, not the data.
+    """
 
     model: str
     model_licence: str
@@ -129,6 +201,11 @@ class ProbeResult(_Frozen):
     answers: tuple[Answer, ...]
     warnings: tuple[str, ...]
     seconds: float
+    expected: Expected | None = None
+    controls: tuple[Control, ...] = ()
+    robust: bool | None = None
+    scores: tuple[ArmScores, ...] = ()
+    vault: VaultOpening | None = None
 
     def headline(self) -> Verdict:
         """Return the verdict on the primary eval set."""

@@ -25,7 +25,9 @@ def measure(model: str) -> dict[str, object]:
     require_torch()
     import torch
 
-    from datagen.probe.train.loop import _step, evaluate
+    from datagen.probe.train.evaluate import evaluate
+    from datagen.probe.train.loop import optimize
+    from datagen.probe.train.optimizer import Named, build_optimizer
 
     config = ProbeConfig(model=model)
     folder = resolve_model(model).prepare(choose_dtype("auto", choose_device()))
@@ -40,15 +42,17 @@ def measure(model: str) -> dict[str, object]:
         backend.packed = packed
         name = "packed" if packed else "padded"
         parameters = reset_adapter(backend, 0)
-        optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=0.0)
+        optimizer = build_optimizer(parameters, config)
+        for group in optimizer.param_groups:
+            group["lr"] = 0.0
         batches = training_batches(examples, batch_size=config.batch_size, rng=random.Random(0))
 
         def train(
             batches: list[list[Example]] = batches,
-            parameters: "list[torch.nn.Parameter]" = parameters,
+            parameters: "Named" = parameters,
             optimizer: "torch.optim.Optimizer" = optimizer,
         ) -> float:
-            return sum(_step(backend, b, parameters, optimizer, config) for b in batches) / len(batches)
+            return sum(optimize(backend, b, parameters, optimizer, config) for b in batches) / len(batches)
 
         def score() -> float:
             return sum(i.nll for i in evaluate(backend, examples, config=config)) / sum(e.n_tokens for e in examples)

@@ -29,9 +29,10 @@ def test_estimate_equals_the_hand_computed_values() -> None:
     # residuals of the document means -0.3 and -0.1, weighted: -0.05 and 0.05; CR1 factor 2
     assert isclose(value.document_variance, 2 * (0.05**2 + 0.05**2))
     assert isclose(value.variance, 0.02)
-    # both parts 0.01, one degree of freedom each
-    assert isclose(value.nu, 0.02**2 / (0.01**2 + 0.01**2))
-    assert isclose(value.half_width(0.05), 4.302652729911275 * 0.02**0.5)
+    # both parts 0.01, one degree of freedom each; the seeds' at its upper 70 % limit: 0.3 is the quantile 0.14847 of chi2(1)
+    seeds = 0.01 / 0.14847186183254
+    assert isclose(value.nu, (seeds + 0.01) ** 2 / (seeds**2 + 0.01**2), rel_tol=1e-9)
+    assert isclose(value.half_width(0.05), float(stats.t.ppf(0.975, value.nu)) * 0.02**0.5)
 
 
 def test_one_seed_variance_zero_makes_it_the_one_sample_t_test_over_documents() -> None:

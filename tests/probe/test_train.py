@@ -1,6 +1,7 @@
 """The trainer on the tiny model: exactness of the speed-ups, determinism, learning."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from datagen.probe.config import ProbeConfig
 from datagen.probe.data.batch import collate, common_prefix, group
 from datagen.probe.data.encode import Example, encode
 from datagen.probe.models.backend import Backend, load_backend, reset_adapter
+from datagen.probe.train.evaluate import curve_subset, evaluate, evaluate_base
 from datagen.probe.train.forward import token_nll
-from datagen.probe.train.loop import curve_subset, evaluate, evaluate_base, total_steps, train_run
+from datagen.probe.train.loop import Task, Trained, train_run
 from datagen.schemas.sample import Sample
 
 
@@ -40,7 +42,7 @@ def test_fused_head_equals_transformers_own_loss_and_gradient(backend: Backend, 
     found: list[tuple[torch.Tensor, list[torch.Tensor]]] = []
     for fused in (True, False):
         nll = token_nll(backend.causal, batch, fused=fused)
-        gradients = torch.autograd.grad(nll.mean(), [p for p in parameters if p.shape[1] == 4])
+        gradients = torch.autograd.grad(nll.mean(), [p for _, p in parameters if p.shape[1] == 4])
         found.append((nll.detach(), list(gradients)))
     assert torch.allclose(found[0][0], found[1][0], atol=0.02 if backend.dtype == "bfloat16" else 1e-5)
     one, two = (torch.cat([g.flatten() for g in gradients]) for _, gradients in found)
@@ -82,12 +84,12 @@ def test_same_config_gives_a_bit_identical_adapter(
     states: list[dict[str, torch.Tensor]] = []
     results: list[list[tuple[int, list[float]]]] = []
     for order in (examples, examples[::-1]):
-        trained = train_run(backend, order, questions, config=config, seed=1)
+        trained = _train(backend, order, questions, config, seed=1)
         results.append([(step, [i.nll for i in items]) for step, items in trained.evals])
         states.append({n: p.detach().clone() for n, p in backend.peft.named_parameters() if p.requires_grad})
     assert results[0] == results[1]
     assert all(torch.equal(states[0][n], states[1][n]) for n in states[0])
-    other = train_run(backend, examples, questions, config=config, seed=2)
+    other = _train(backend, examples, questions, config, seed=2)
     assert [i.nll for i in other.evals[-1][1]] != results[0][-1][1]
 
 
@@ -105,8 +107,8 @@ def test_training_lowers_the_loss_and_reports_every_evaluation(
 ) -> None:
     before = evaluate_base(backend, questions, config=config)
     steps: list[int] = []
-    trained = train_run(backend, examples, questions, config=config, seed=0, on_step=steps.append)
-    assert steps == list(range(1, total_steps(len(examples), config) + 1)) == list(range(1, 21))
+    trained = _train(backend, examples, questions, config, on_step=steps.append)
+    assert steps == list(range(1, config.steps_for(len(examples)) + 1)) == list(range(1, 21))
     assert [step for step, _ in trained.evals] == [10, 20]
     assert [i.example.id for i in trained.evals[-1][1]] == [e.id for e in questions]
     assert sum(i.nll for i in trained.evals[-1][1]) < 0.97 * sum(i.nll for i in before)
@@ -124,7 +126,7 @@ def test_a_small_token_budget_only_splits_the_batch(
 ) -> None:
     short = config.model_copy(update={"token_budget": 128, "epochs": 1})
     long = config.model_copy(update={"epochs": 1})
-    one, two = (train_run(backend, examples, questions, config=c, seed=0).evals[-1][1] for c in (short, long))
+    one, two = (_train(backend, examples, questions, c).evals[-1][1] for c in (short, long))
     assert abs(sum(i.nll for i in one) / sum(i.nll for i in two) - 1) < 0.01
 
 
@@ -134,3 +136,17 @@ def test_curve_subset_covers_documents_first(questions: list[Example]) -> None:
     assert {e.document for e in chosen} == {e.document for e in questions}
     assert curve_subset(questions[::-1], 12) == chosen
     assert curve_subset(questions, 500) == questions
+
+
+def _train(
+    backend: Backend,
+    rows: list[Example],
+    questions: list[Example],
+    config: ProbeConfig,
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+    on_step: Callable[[int], None] | None = None,
+) -> Trained:
+    task = Task(rows, questions, config, seed, config.steps_for(len(rows)))
+    return train_run(backend, task, folder=folder, on_step=on_step)

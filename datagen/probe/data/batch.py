@@ -42,13 +42,18 @@ class Batch(NamedTuple):
     facts: "torch.Tensor"
 
 
+def parts(examples: Sequence[Example]) -> list[Example]:
+    """Return the sequences to be read: each example, after it its rejected twin if it has one."""
+    return [part for example in examples for part in example.parts]
+
+
 def group(examples: Sequence[Example], *, token_budget: int, packed: bool) -> list[list[Example]]:
-    """Cut examples into groups whose tensors stay within the budget, in order."""
+    """Cut examples into groups whose tensors stay within the budget, in order; twins stay together."""
     groups: list[list[Example]] = []
     budget = min(token_budget, PACK_TOKENS) if packed else token_budget
     current: list[Example] = []
     for example in examples:
-        if current and _cost([*current, example], packed) > budget:
+        if current and _cost(parts([*current, example]), packed) > budget:
             groups.append(current)
             current = []
         current.append(example)
@@ -56,8 +61,8 @@ def group(examples: Sequence[Example], *, token_budget: int, packed: bool) -> li
 
 
 def collate(examples: Sequence[Example], *, packed: bool, device: str) -> Batch:
-    """Build the tensors of one group."""
-    return (_packed if packed else _padded)(examples, device)
+    """Build the tensors of one group; ``owners`` counts sequences (see :func:`parts`)."""
+    return (_packed if packed else _padded)(parts(examples), device)
 
 
 def common_prefix(examples: Sequence[Example]) -> int:

@@ -1,17 +1,18 @@
 """Samples as token ids with a completion mask, in an order fixed by a seed.
 
-``encode`` turns samples into :class:`Example` rows; ``training_batches`` gives one epoch's batches of similar length. No torch here.
+``encode`` turns samples into :class:`Example` rows, one each; for preferences an example carries its rejected twin, and for whole texts a
+long one becomes several. ``training_batches`` gives one epoch's batches of similar length. No torch here.
 """
 
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 from datagen.errors import DataError, UsageError
 from datagen.probe.data.render import Segment, render
-from datagen.schemas.record import completion_text
+from datagen.schemas.record import PreferenceRecord, completion_text
 from datagen.schemas.sample import Sample
 from datagen.text import detect_language
 
@@ -28,6 +29,7 @@ class Example:
 
     ``ids[i]`` is learned where ``learned[i]`` (never at 0: nothing predicts the first token); ``fact[i]`` marks learned tokens
     of numbers and dates. ``document`` is the cluster for statistics: the source document, or the sample itself if it has none.
+    ``rejected`` is the other answer to the same prompt, for preferences.
     """
 
     id: str
@@ -37,11 +39,22 @@ class Example:
     ids: tuple[int, ...]
     learned: tuple[bool, ...]
     fact: tuple[bool, ...]
+    rejected: "Example | None" = None
+
+    @property
+    def parts(self) -> "tuple[Example, ...]":
+        """The sequences the model must read: this one, and the rejected one if there is one."""
+        return (self,) if self.rejected is None else (self, self.rejected)
+
+    @property
+    def length(self) -> int:
+        """Tokens the model must read."""
+        return sum(len(p.ids) for p in self.parts)
 
     @property
     def n_tokens(self) -> int:
-        """Completion tokens."""
-        return sum(self.learned)
+        """What a loss is divided by: completion tokens, or 1 for a preference (its loss is one number a pair)."""
+        return sum(self.learned) if self.rejected is None else 1
 
 
 class Encoded(NamedTuple):
@@ -51,12 +64,14 @@ class Encoded(NamedTuple):
     truncated: int
 
 
-def encode(samples: Sequence[Sample], tokenizer: Any, *, max_length: int) -> Encoded:
+def encode(samples: Sequence[Sample], tokenizer: Any, *, max_length: int, stage: Literal["sft", "dpo", "pt"] = "sft") -> Encoded:
     """Tokenise samples; a row over ``max_length`` loses the head of its prompt, then the tail of its completion.
+
+    In stage ``pt`` everything is learned and a long text is cut into pieces of ``max_length`` tokens: nothing is lost.
 
     Raises:
         UsageError: no samples.
-        DataError: a sample has nothing to learn; the message gives its position.
+        DataError: a sample has nothing to learn, or is no preference in stage ``dpo``; the message gives its position.
     """
     if not samples:
         raise UsageError("no rows to probe with")
@@ -64,27 +79,17 @@ def encode(samples: Sequence[Sample], tokenizer: Any, *, max_length: int) -> Enc
     truncated = 0
     for position, sample in enumerate(samples, start=1):
         try:
-            segments = render(sample.record, tokenizer)
+            if stage == "pt":
+                examples += _pieces(sample, tokenizer, max_length)
+                continue
+            example, cut = _example(sample, render(sample.record, tokenizer), tokenizer, max_length)
+            if stage == "dpo":
+                rejected, too = _example(sample, render(_rejected(sample), tokenizer), tokenizer, max_length)
+                example, cut = replace(example, rejected=rejected), cut or too
         except DataError as error:
             raise DataError(f"row {position}: {error.message}", hint=error.hint) from error
-        ids, learned, fact = _tokenise(segments, tokenizer)
-        if len(ids) > max_length:
-            truncated += 1
-            ids, learned, fact = _shorten(ids, learned, fact, max_length)
-        if not any(learned):
-            raise DataError(f"row {position}: the completion is empty")
-        language = sample.tags.get("language") or detect_language(completion_text(sample.record))
-        examples.append(
-            Example(
-                id=sample.id,
-                document=sample.provenance.document or sample.id,
-                eval_set=sample.tags.get("eval_set", "recall"),
-                language=language,
-                ids=tuple(ids),
-                learned=tuple(learned),
-                fact=tuple(fact),
-            )
-        )
+        truncated += cut
+        examples.append(example)
     return Encoded(examples, truncated)
 
 
@@ -99,10 +104,62 @@ def training_batches(examples: Sequence[Example], *, batch_size: int, rng: rando
     stretch = batch_size * 8
     batches: list[list[Example]] = []
     for start in range(0, len(order), stretch):
-        part = sorted(order[start : start + stretch], key=lambda e: len(e.ids))
+        part = sorted(order[start : start + stretch], key=lambda e: e.length)
         batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
     rng.shuffle(batches)
     return batches
+
+
+def _example(sample: Sample, segments: Sequence[Segment], tokenizer: Any, max_length: int) -> tuple[Example, bool]:
+    ids, learned, fact = _tokenise(segments, tokenizer)
+    over = len(ids) > max_length
+    if over:
+        ids, learned, fact = _shorten(ids, learned, fact, max_length)
+    if not any(learned):
+        raise DataError("the completion is empty")
+    return _envelope(sample, sample.id, ids, learned, fact), over
+
+
+def _pieces(sample: Sample, tokenizer: Any, max_length: int) -> list[Example]:
+    """Cut one text into pieces of ``max_length`` tokens, each with its own beginning-of-text token; all of it is learned."""
+    segments = [Segment(s.text, True) for s in render(sample.record, tokenizer)]
+    ids, _, fact = _tokenise(segments, tokenizer)
+    head = ids[:1] if tokenizer.bos_token_id is not None and ids[0] == tokenizer.bos_token_id else []
+    body, marks = ids[len(head) :], fact[len(head) :]
+    size = max_length - len(head)
+    pieces: list[Example] = []
+    for start in range(0, len(body), size):
+        part = [*head, *body[start : start + size]]
+        learned = [False] + [True] * (len(part) - 1)
+        if not any(learned):
+            continue
+        facts = [f and flag for f, flag in zip([*[False] * len(head), *marks[start : start + size]], learned, strict=True)]
+        name = sample.id if start == 0 else f"{sample.id}#{start // size + 1}"
+        pieces.append(_envelope(sample, name, part, learned, facts))
+    if not pieces:
+        raise DataError("the text is empty")
+    return pieces
+
+
+def _envelope(sample: Sample, name: str, ids: list[int], learned: list[bool], fact: list[bool]) -> Example:
+    return Example(
+        id=name,
+        document=sample.provenance.document or sample.id,
+        eval_set=sample.tags.get("eval_set", "recall"),
+        language=sample.tags.get("language") or detect_language(completion_text(sample.record)),
+        ids=tuple(ids),
+        learned=tuple(learned),
+        fact=tuple(fact),
+    )
+
+
+def _rejected(sample: Sample) -> PreferenceRecord:
+    record = sample.record
+    if not isinstance(record, PreferenceRecord):
+        raise DataError(
+            f"a {record.kind} record has no chosen and rejected answers", hint="stage dpo needs preference data in train and exam"
+        )
+    return record.model_copy(update={"chosen": record.rejected})
 
 
 def _tokenise(segments: Sequence[Segment], tokenizer: Any) -> tuple[list[int], list[bool], list[bool]]:

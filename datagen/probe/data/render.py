@@ -41,7 +41,15 @@ def render(record: Record, tokenizer: ChatTokenizer) -> list[Segment]:
     """
     if isinstance(record, TextRecord):
         return [Segment(record.text + (tokenizer.eos_token or ""), True)]
-    messages = _with_persona(_messages(record), record.persona)
+    segments = _render_messages(_with_persona(_messages(record), record.persona), tokenizer)
+    if isinstance(record, ConversationRecord):
+        return segments
+    # Earlier turns of a preference or of feedback are its prompt: only the answer that was judged is learned.
+    last = max(i for i, s in enumerate(segments) if s.learned)
+    return [Segment(s.text, i == last) for i, s in enumerate(segments)]
+
+
+def _render_messages(messages: Sequence[Message], tokenizer: ChatTokenizer) -> list[Segment]:
     if tokenizer.chat_template:
         return _from_template(messages, tokenizer)
     # Asking for the whole vocabulary would copy a quarter of a million strings for every row.

@@ -1,9 +1,30 @@
-"""Putting a stored PEFT adapter's weights back into a loaded backend. Imports torch lazily."""
+"""Adapters on disk, in PEFT's format: what PEFT, LLaMA-Factory and vLLM load. Imports torch lazily."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datagen.errors import DataError
-from datagen.probe.models.backend import Backend
+from datagen.probe.models.backend import Backend, adapter_parameters
+
+if TYPE_CHECKING:
+    import torch
+
+
+def save_adapter(backend: Backend, folder: Path, weights: "list[torch.Tensor] | None" = None) -> None:
+    """Write the adapter as it is, or other ``weights`` (in :func:`adapter_parameters`' order), as a PEFT folder."""
+    import torch
+
+    if weights is None:
+        backend.peft.save_pretrained(folder)
+        return
+    with torch.no_grad():
+        named = adapter_parameters(backend)
+        before = [p.clone() for _, p in named]
+        for (_, parameter), weight in zip(named, weights, strict=True):
+            parameter.copy_(weight)
+        backend.peft.save_pretrained(folder)
+        for (_, parameter), weight in zip(named, before, strict=True):
+            parameter.copy_(weight)
 
 
 def load_adapter(backend: Backend, folder: Path) -> None:

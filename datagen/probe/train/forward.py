@@ -1,23 +1,15 @@
-"""Negative log-likelihood of completion tokens: body once, head and log-softmax on completion tokens only.
+"""Negative log-likelihood of completion tokens: body once, head and log-softmax on completion tokens only (:mod:`.head`).
 
-A 262k vocabulary is most of a small model's arithmetic, so the head never sees prompt tokens; logits exist in chunks of
-``CHUNK`` tokens, log-softmax is float32, and the backward pass through the frozen head is computed beside the forward one.
-Source of the fused form: linkedin/Liger-Kernel: src/liger_kernel/ops/fused_linear_cross_entropy.py.
 This module imports torch at the top: import it lazily.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 
 from datagen.probe.data.batch import Batch, collate
 from datagen.probe.data.encode import Example
-
-CHUNK = 256
-NEGLIGIBLE = 1e-6
-"""Vocabulary entries no target of a chunk gives more probability than this are left out of the *backward* product in bfloat16. An
-approximation: dropped mass 9e-4 a token on average, 1.5e-2 at most, gradients 1.6 % apart (Gemma-270M, 8 rows); not yet compared with
-bfloat16's own rounding. Losses are always over the whole vocabulary; -1 gives the plain product."""
+from datagen.probe.train.head import head_nll
 
 
 def token_nll(model: Any, batch: Batch, *, fused: bool) -> torch.Tensor:
@@ -26,18 +18,15 @@ def token_nll(model: Any, batch: Batch, *, fused: bool) -> torch.Tensor:
     ``model`` is the causal LM with its adapter layers in place. ``fused`` uses the head alone on the needed positions; it must be
     off for models whose logits are more than ``hidden @ W^T`` (see :func:`head_is_plain`).
     """
+    mask = _additive(batch.attention_mask, model.dtype)
     if not fused:
-        output = model(
-            input_ids=batch.input_ids, attention_mask=batch.attention_mask, position_ids=batch.position_ids, use_cache=False
-        )
+        output = model(input_ids=batch.input_ids, attention_mask=mask, position_ids=batch.position_ids, use_cache=False)
         logits = output.logits.reshape(-1, output.logits.shape[-1])[batch.sources].float()
         return torch.nn.functional.cross_entropy(logits, batch.targets, reduction="none")
-    body = model.base_model(
-        input_ids=batch.input_ids, attention_mask=batch.attention_mask, position_ids=batch.position_ids, use_cache=False
-    )
+    body = model.base_model(input_ids=batch.input_ids, attention_mask=mask, position_ids=batch.position_ids, use_cache=False)
     hidden = body.last_hidden_state
     hidden = hidden.reshape(-1, hidden.shape[-1])[batch.sources]
-    return cast(torch.Tensor, _HeadNll.apply(hidden, model.get_output_embeddings().weight, batch.targets))
+    return head_nll(hidden, model.get_output_embeddings().weight, batch.targets)
 
 
 def head_is_plain(model: Any) -> bool:
@@ -50,6 +39,13 @@ def head_is_plain(model: Any) -> bool:
     if getattr(head, "bias", None) is not None:
         return False
     return bool(torch.equal(torch.nn.functional.linear(hidden, head.weight), expected))
+
+
+def _additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Turn a block mask into what every attention adds to its scores; other masks stay."""
+    if mask.dim() != 4:
+        return mask
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, torch.finfo(dtype).min)
 
 
 _SENTENCES = (
@@ -72,38 +68,3 @@ def packing_agrees(model: Any, tokenizer: Any, *, fused: bool) -> bool:
     with torch.no_grad():
         one, two = (token_nll(model, collate(examples, packed=p, device=str(model.device)), fused=fused) for p in (True, False))
     return bool((one - two).abs().mean() < 0.1)
-
-
-def _product(gradient: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Multiply the logits' gradient by the head; in bfloat16 over the entries that matter only."""
-    if weight.dtype == torch.float32:
-        return gradient @ weight
-    used = (torch.maximum(gradient.amax(dim=0), -gradient.amin(dim=0)) > NEGLIGIBLE).nonzero().squeeze(1)
-    return gradient[:, used].to(weight.dtype) @ weight[used]
-
-
-class _HeadNll(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        wants_gradient = ctx.needs_input_grad[0]
-        losses: list[torch.Tensor] = []
-        gradients: list[torch.Tensor] = []
-        for start in range(0, len(targets), CHUNK):
-            part, goal = hidden[start : start + CHUNK], targets[start : start + CHUNK]
-            logits = torch.nn.functional.linear(part, weight).float()
-            top = logits.max(dim=-1, keepdim=True).values
-            chosen = logits.gather(1, goal[:, None])
-            total = logits.sub_(top).exp_().sum(dim=-1, keepdim=True)
-            losses.append((total.log() + top - chosen).squeeze(1))
-            if wants_gradient:
-                logits.div_(total)
-                logits.scatter_add_(1, goal[:, None], torch.full_like(chosen, -1.0))
-                gradients.append(_product(logits, weight))
-        if wants_gradient:
-            ctx.save_for_backward(torch.cat(gradients))
-        return torch.cat(losses)
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return (gradient.float() * grad_outputs[0][:, None]).to(gradient.dtype), None, None
