@@ -5,6 +5,7 @@ DatagenError
 ├── DataError       bad content in a file: names file and line      exit code 1
 ├── ProviderError   an LLM provider refused or failed               exit code 1
 ├── MissingExtra    an optional dependency is not installed         exit code 2
+├── ReviewConflict  somebody else decided on the row meanwhile      exit code 1
 ├── WorkspaceBusy   another process holds the workspace             exit code 1
 └── StageFailed     a stage ended without what was asked for        exit code 1
 
@@ -74,6 +75,10 @@ class MissingExtra(DatagenError, ImportError):
 
 class WorkspaceBusy(DatagenError, RuntimeError):
     """Another process is writing to the same workspace."""
+
+
+class ReviewConflict(DatagenError, RuntimeError):
+    """Two people decided on the same row; the second decision was not stored."""
 
 
 class StageFailed(DatagenError, RuntimeError):

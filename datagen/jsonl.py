@@ -131,10 +131,10 @@ def append_row(path: Path, value: JsonObject) -> None:
     with guard_disk(path), path.open("a+b") as file:
         size = file.seek(0, os.SEEK_END)
         if size:
-            file.seek(0)
-            kept = file.read().rfind(b"\n") + 1
-            if kept < size:
-                file.truncate(kept)
+            file.seek(size - 1)
+            if file.read(1) != b"\n":
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
         file.seek(0, os.SEEK_END)
         file.write(line)
         file.flush()

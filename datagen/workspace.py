@@ -48,6 +48,11 @@ class Workspace:
         return self.state / "probe_runs"
 
     @property
+    def reviews(self) -> Path:
+        """Decisions and votes of people, append-only; nothing else can make them again."""
+        return self.state / "reviews"
+
+    @property
     def data_dir(self) -> Path:
         """LLaMA-Factory data directory that ``register`` writes to by default."""
         return self.root / "data"

@@ -19,6 +19,7 @@ from datagen.pipeline.lessons import open_strategies, read_gold, write_exam, wri
 from datagen.pipeline.priorities import coverage
 from datagen.pipeline.progress import Listener
 from datagen.pipeline.recipe import Recipe, Stage
+from datagen.pipeline.reviews import ReviewLog
 from datagen.pipeline.sources import Sources, run_ingest
 from datagen.pipeline.stage_store import StageStore, code_fingerprint
 from datagen.schemas.manifest import DatasetFile, FunnelStep, Manifest
@@ -34,7 +35,8 @@ class Plan:
 
     ``parent`` is the finished iteration it grows from, ``baseline`` the one its probe compares it with (None: the untrained model);
     with ``control`` a gain must also hold against the baseline's rows trained for as many steps. ``quotas``, if not empty, stand in for the
-    recipe's ``generate.quotas``.
+    recipe's ``generate.quotas``. ``review_of`` is set for one that only takes people's decisions on its parent's rows into
+    account.
     """
 
     number: int
@@ -47,6 +49,7 @@ class Plan:
     ingest_key: str
     control: bool = False
     quotas: Mapping[str, int] = field(default_factory=dict[str, int])
+    review_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +87,13 @@ def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: St
     root = merkle_root(s.id for s in exam.samples)
 
     listener.stage(plan.number, "generate")
-    parent_rows = _parent_rows(workspace, plan.parent)
-    generate_key = fingerprint([sources.key, root, written, plan.size, [s.id for s in parent_rows], recipe.generate.model_dump(mode="json"),
-                                recipe.clean.model_dump(mode="json"), code_fingerprint("generate", "dedup")])  # fmt: skip
+    reviews = ReviewLog.of(workspace).snapshot()
+    reviewed = reviews.apply(_parent_rows(workspace, plan.parent))
+    generate_key = fingerprint([sources.key, root, written, plan.size, [s.id for s in reviewed.kept], reviews.root,
+                                recipe.generate.model_dump(mode="json"), recipe.clean.model_dump(mode="json"),
+                                code_fingerprint("generate", "dedup")])  # fmt: skip
     lessons = store.samples(3, "generate", generate_key, lambda: write_lessons(
-        recipe, sources, strategies, exam=exam, target=plan.size, existing=parent_rows, held_out=held_out, listener=listener
+        recipe, sources, strategies, exam=exam, target=plan.size, reviews=reviews, reviewed=reviewed, held_out=held_out, listener=listener
     ), entered=None)  # fmt: skip
     funnel.append(_step("generate", lessons.stats))
     if until == "generate":
@@ -96,9 +101,9 @@ def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: St
 
     listener.stage(plan.number, "clean")
     clean_key = fingerprint([generate_key, recipe.clean.model_dump(mode="json"), code_fingerprint("dedup", "text.py")])
-    clean = store.samples(4, "clean", clean_key, lambda: deduplicate_samples(
+    clean = store.samples(4, "clean", clean_key, lambda: reviews.protect(deduplicate_samples(
         lessons.kept, threshold=recipe.clean.threshold, ngram=recipe.clean.ngram
-    ), entered=len(lessons.kept))  # fmt: skip
+    )), entered=len(lessons.kept))  # fmt: skip
     funnel.append(_step("clean", clean.stats))
     if until == "clean":
         return Outcome(folder, None, tuple(funnel))
@@ -129,6 +134,7 @@ def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: St
         baseline=plan.baseline.number if plan.baseline else None,
         fingerprint=plan.key,
         fingerprints={"documents": sources.key, "strategies": written, "generate": generate_key, "clean": clean_key, "split": split_key,
+                      "reviews": reviews.root, "review_of": plan.review_of,
                       "recipe": fingerprint(recipe.model_dump(mode="json")), "probe": str(probe["config_hash"])},
         created=created,
         seconds=round(time.monotonic() - begun, 1),

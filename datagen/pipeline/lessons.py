@@ -14,6 +14,7 @@ from datagen.hashing import sha256_hex
 from datagen.jsonl import JsonObject, read_rows
 from datagen.pipeline.progress import Listener
 from datagen.pipeline.recipe import ExtractiveSpec, GenerateSpec, QASpec, Recipe
+from datagen.pipeline.reviews import Reviews
 from datagen.pipeline.sources import Sources
 from datagen.schemas.document import Document
 from datagen.schemas.record import question_answer
@@ -90,22 +91,25 @@ def write_lessons(
     *,
     exam: Exam,
     target: int,
-    existing: Sequence[Sample],
+    reviews: Reviews,
+    reviewed: StageResult,
     held_out: frozenset[str],
     listener: Listener,
 ) -> StageResult:
-    """Generate training rows until ``target`` are kept, none near another row or near an exam question.
+    """Generate training rows until ``target`` are kept, none near another row or near an exam question, none that people took out.
+
+    ``reviewed`` holds the parent's rows after people's decisions; what those dropped is dropped here too, with its reason.
 
     Raises:
         StageFailed: fewer than ``generate.min_share`` of the wanted rows could be made.
     """
-    near = _refuse_near_duplicates(recipe, "both", existing)
+    near = _refuse_near_duplicates(recipe, "both", reviewed.kept)
 
     def refuse(sample: Sample) -> tuple[str, str] | None:
-        return exam.refuse(sample) or near(sample)
+        return reviews.refuse(sample) or exam.refuse(sample) or near(sample)
 
     documents = [d for d in sources.documents if d.path not in held_out]
-    kept, parts = list(existing), list[StageResult]()
+    kept, parts = list(reviewed.kept), list[StageResult]()
     for part_of, wanted in _shares(documents, recipe.generate.quotas, target - len(kept)):
         parts.append(
             _generate(
@@ -123,7 +127,7 @@ def write_lessons(
         kept = parts[-1].kept
     stats = _total([part.stats for part in parts])
     stats["by_strategy"] = dict(Counter(s.provenance.strategy or "given" for s in kept).most_common())
-    result = StageResult(kept, [d for part in parts for d in part.dropped], stats)
+    result = StageResult(kept, [*reviewed.dropped, *(d for part in parts for d in part.dropped)], stats)
     if len(result.kept) < recipe.generate.min_share * target:
         reasons = ", ".join(f"{reason} {n}" for reason, n in list(result.reasons().items())[:4]) or "no candidates"
         raise StageFailed(

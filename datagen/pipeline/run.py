@@ -2,6 +2,7 @@
 
 An iteration is recognised by the fingerprint of recipe, documents, parent and code. The same command after a crash
 goes on where it was; after a finished run it ends in seconds; after a change of recipe or documents it begins new iterations.
+People's decisions on rows (``reviews``) reach every iteration begun after them; after the last size they make one more.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from datagen.pipeline.ledger import read_ledger
 from datagen.pipeline.manifest import read_manifest, write_manifest
 from datagen.pipeline.progress import Listener, Silent
 from datagen.pipeline.recipe import Recipe, Stage
+from datagen.pipeline.reviews import NO_REVIEWS, ReviewLog
 from datagen.pipeline.sources import ingest_key
 from datagen.pipeline.stage_store import code_fingerprint
 from datagen.pipeline.stopping import accepted
@@ -64,14 +66,19 @@ class Iterations:
         look: int,
         control: bool = False,
         quotas: Mapping[str, int] | None = None,
+        reviews: tuple[str, str] | None = None,
     ) -> Plan:
-        """Say what the iteration of this size is, and under which number it lies or will lie."""
+        """Say what the iteration of this size is, and under which number it lies or will lie.
+
+        ``reviews``, for one made only because of people's decisions: the fingerprint of the iteration grown last, and the decisions' root.
+        """
         special = (
             [baseline.fingerprint if baseline else None, control, dict(quotas or {})] if baseline != parent or control or quotas else []
         )
-        key = fingerprint([*self._key, size, look, parent.fingerprint if parent else None, *special])
+        key = fingerprint([*self._key, size, look, parent.fingerprint if parent else None, *special, *(reviews or ())])
         number = _find(self.workspace, key)
-        return Plan(number, size, parent, baseline, look, key, self.docs, self.docs_key, control, quotas or {})
+        review_of = reviews[0] if reviews else ""
+        return Plan(number, size, parent, baseline, look, key, self.docs, self.docs_key, control, quotas or {}, review_of)
 
     def finished(self, plan: Plan) -> Manifest | None:
         return read_manifest(self.workspace.iteration(plan.number))
@@ -105,24 +112,43 @@ def run(
     iterations = Iterations(recipe, workspace, docs, listener or Silent())
     outcomes: list[Outcome] = []
     skipped: list[int] = []
-    parent: Manifest | None = None
+
+    def advance(plan: Plan) -> Manifest | None:
+        manifest = iterations.finished(plan)
+        if manifest is None:
+            outcomes.append(iterations.make(plan, until=until))
+        else:
+            skipped.append(plan.number)
+            outcomes.append(Outcome(workspace.iteration(plan.number), manifest, manifest.funnel))
+        return outcomes[-1].manifest
+
     with workspace.lock():
+        grown: Manifest | None = None
         for look, size in enumerate(recipe.sizes, start=1):
-            plan = iterations.plan(size, parent=parent, baseline=parent, look=look)
-            manifest = iterations.finished(plan)
-            if manifest is not None:
-                skipped.append(plan.number)
-                outcomes.append(Outcome(workspace.iteration(plan.number), manifest, manifest.funnel))
-            else:
-                outcome = iterations.make(plan, until=until)
-                outcomes.append(outcome)
-                if outcome.manifest is None:
-                    return RunResult(tuple(outcomes), tuple(skipped), None, "")
-                manifest = outcome.manifest
-            parent = manifest
-    last = outcomes[-1]
-    assert last.manifest is not None
-    return RunResult(tuple(outcomes), tuple(skipped), last.folder / "report.html", last.manifest.advice)
+            grown = advance(iterations.plan(size, parent=grown, baseline=grown, look=look))
+            if grown is None:
+                return RunResult(tuple(outcomes), tuple(skipped), None, "")
+        # Decisions taken since then make one more iteration of the last size, compared with the one they are about.
+        last = grown
+        while last is not None and grown is not None and (root := _undecided(workspace, last, grown)) is not None:
+            look = len(outcomes) + 1
+            last = advance(
+                iterations.plan(recipe.sizes[-1], parent=last, baseline=last, look=look, reviews=(grown.fingerprint, root))
+            )
+            if last is None:
+                return RunResult(tuple(outcomes), tuple(skipped), None, "")
+    finished = outcomes[-1]
+    assert finished.manifest is not None
+    return RunResult(tuple(outcomes), tuple(skipped), finished.folder / "report.html", finished.manifest.advice)
+
+
+def _undecided(workspace: Workspace, manifest: Manifest, grown: Manifest) -> str | None:
+    """Return the root of the decisions the iteration after ``manifest`` takes, or took, into account; None without new ones."""
+    following = [m for m in read_ledger(workspace) if m.parent == manifest.number and m.fingerprints.get("review_of") == grown.fingerprint]
+    if following:
+        return following[0].fingerprints["reviews"]
+    root = ReviewLog.of(workspace).snapshot().root
+    return root if root != manifest.fingerprints.get("reviews", NO_REVIEWS) else None
 
 
 def _find(workspace: Workspace, key: str) -> int:
