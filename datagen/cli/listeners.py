@@ -1,23 +1,64 @@
-"""How ``run`` and ``iterate`` show progress: bars on a terminal, lines elsewhere."""
+"""How ``run`` and ``iterate`` show progress: bars on a terminal, lines elsewhere, and JSON lines in a file for other programs."""
 
+import json
 import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from datagen.cli.console import progress, say
+from datagen.jsonl import JsonObject
 from datagen.pipeline.progress import Listener
 
 
 @contextmanager
-def listening() -> Generator[Listener]:
-    """Open the display that suits stderr."""
+def listening(file: Path | None = None) -> Generator[Listener]:
+    """Open the display that suits stderr; with ``file``, progress is appended to it as well."""
     if sys.stderr.isatty():
         with progress() as display:
-            yield _Drawn(display)
+            yield _Both(_Drawn(display), _Written(file)) if file else _Drawn(display)
     else:
-        yield _Told()
+        yield _Both(_Told(), _Written(file)) if file else _Told()
+
+
+class _Both:
+    """Passes progress on to two listeners."""
+
+    def __init__(self, first: Listener, second: Listener) -> None:
+        self._listeners = (first, second)
+
+    def stage(self, iteration: int, name: str) -> None:
+        for listener in self._listeners:
+            listener.stage(iteration, name)
+
+    def advance(self, done: int, total: int, note: str) -> None:
+        for listener in self._listeners:
+            listener.advance(done, total, note)
+
+
+class _Written:
+    """Appends ``{"time", "iteration", "stage"}`` for a stage and ``{"time", "done", "total", "note"}`` within it, at most five a second."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._last = 0.0
+
+    def stage(self, iteration: int, name: str) -> None:
+        self._append({"time": time.time(), "iteration": iteration, "stage": name})
+        self._last = 0.0
+
+    def advance(self, done: int, total: int, note: str) -> None:
+        now = time.time()
+        if now - self._last >= 0.2 or done >= total:
+            self._last = now
+            self._append({"time": now, "done": done, "total": total, "note": note})
+
+    def _append(self, value: JsonObject) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
 class _Told:

@@ -15,6 +15,7 @@ def run(
     settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE by dotted path, for example probe.seeds=2.")] = None,
     until: Annotated[str, typer.Option("--until", help="Stop after: ingest, generate, clean, split, register, probe.")] = "probe",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check recipe and documents, print the plan, write nothing.")] = False,
+    progress: Annotated[Path | None, typer.Option("--progress", help="Append progress to this file, one JSON object a line.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     from datagen.errors import UsageError, suggest
@@ -32,7 +33,7 @@ def run(
     from datagen.cli.listeners import listening
     from datagen.pipeline.run import run as run_recipe
 
-    with listening() as listener:
+    with listening(progress) as listener:
         result = run_recipe(loaded, workspace=workspace, docs=folder, until=stage, listener=listener)
     for number in result.skipped:
         say(f"iteration {number:04d}: done already, skipped")
