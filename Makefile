@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench bench-dedup test-ray clean accept-llamafactory test-slow
+.PHONY: demo test test-browser screenshots check bench bench-dedup bench-ui test-ray clean accept-llamafactory test-slow
 
 # Everything runs from an editable install, pinned by constraints.txt; made again when either file changes.
 $(STAMP): pyproject.toml constraints.txt
@@ -22,6 +22,17 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m 'slow or packaging'
 	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest
+
+# Debian: apt-get install chromium chromium-driver fonts-noto-cjk
+test-browser: $(STAMP)
+	$(BIN)/python -m pytest -m browser tests/ui
+
+# One picture per main view of the workspace that make demo leaves, into docs/pictures.
+screenshots: $(STAMP)
+	$(BIN)/python tests/ui/screenshots.py demo
+
+bench-ui: $(STAMP)
+	$(BIN)/python tests/bench/ui_rows.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "models": "List, install and convert the small models that come as packages.",
     "ledger": "List iterations with their figures and verdicts.",
     "report": "Write an iteration's report page again and print its path.",
+    "ui": "Serve the page: review rows, run, compare, register.",
     "schema": "Export the JSON Schemas, or check that the committed ones are current.",
     "serve-stub": "Serve a fake OpenAI endpoint on loopback for tests.",
     "doctor": "Check what is installed and a whole LLaMA-Factory data directory.",

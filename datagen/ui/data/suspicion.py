@@ -1,0 +1,84 @@
+"""Which rows a person should look at first, judged over a whole table at once.
+
+Each flag names a defect and has a weight, the chance that a flagged row is bad; suspicion = 1 - the product of (1 - weight), so flags add
+up and never exceed 1. The weights are a ranking, not measured probabilities. Flags: ``no_evidence``, ``number_not_in_evidence``,
+``conflict`` (the same question is answered differently), ``near_duplicate``, ``answer_in_question``, ``language_differs``, ``very_short``,
+``very_long`` (beyond 99 of 100 answers, and three times the median). A row that a stage dropped keeps that stage's reason.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+WEIGHTS = {
+    "number_not_in_evidence": 0.7,
+    "conflict": 0.6,
+    "no_evidence": 0.5,
+    "language_differs": 0.5,
+    "answer_in_question": 0.4,
+    "near_duplicate": 0.3,
+    "very_short": 0.2,
+    "very_long": 0.2,
+}
+NEAR = 0.55
+MOST_COMPARED = 20_000
+_NUMBER = r"[0-9０-９]+(?:[.,:：][0-9０-９]+)*"
+_CJK = r"[\u{4e00}-\u{9fff}]"
+
+
+def suspicions(frame: "pl.DataFrame", evidence: "pl.Series") -> "pl.DataFrame":
+    """Add the columns ``suspicion`` and ``flags``.
+
+    Args:
+        frame: columns question, answer, language, reason, id.
+        evidence: quotes of each row, joined.
+    """
+    import polars as pl
+
+    question, answer = pl.col("question"), pl.col("answer")
+    known = pl.concat_str([pl.col("evidence"), question], separator="\n")
+    numbers = answer.str.extract_all(_NUMBER).list.eval(pl.element().str.replace_all(r"[,:：]", ""))
+    stated = known.str.extract_all(_NUMBER).list.eval(pl.element().str.replace_all(r"[,:：]", ""))
+    folded = question.str.to_lowercase().str.replace_all(r"\s+", "")
+    kept = pl.col("reason") == ""
+    length = answer.str.len_chars()
+    zh_question, zh_answer = question.str.contains(_CJK), answer.str.contains(_CJK)
+    has_words = answer.str.contains(r"\p{L}")
+    judged = (
+        frame.with_columns(evidence.alias("evidence"))
+        .with_columns(folded.alias("folded"))
+        .with_columns(
+            no_evidence=pl.col("evidence").str.strip_chars() == "",
+            number_not_in_evidence=(pl.col("evidence") != "") & (numbers.list.set_difference(stated).list.len() > 0),
+            conflict=kept & (folded != "") & (answer.n_unique().over("folded", pl.col("reason")) > 1),
+            answer_in_question=(length >= 8) & question.str.contains(answer, literal=True),
+            language_differs=has_words & (zh_question != zh_answer),
+            very_short=length < 2,
+            very_long=(length > length.quantile(0.99)) & (length > 3 * length.median()),
+            near_duplicate=pl.Series(_near(frame)),
+        )
+    )
+    weights = [pl.when(pl.col(flag)).then(1 - weight).otherwise(1.0) for flag, weight in WEIGHTS.items()]
+    score = pl.lit(1.0)
+    for weight in weights:
+        score = score * weight
+    flags = pl.concat_str([pl.when(pl.col(flag)).then(pl.lit(flag)) for flag in WEIGHTS], separator=" ", ignore_nulls=True)
+    return judged.with_columns((1 - score).round(4).alias("suspicion"), flags.fill_null("").alias("flags")).select(
+        *frame.columns, "suspicion", "flags"
+    )
+
+
+def _near(frame: "pl.DataFrame") -> list[bool]:
+    """Say which kept rows are near another one, below the similarity at which the run drops. Tables over MOST_COMPARED are not compared."""
+    from datagen.dedup import deduplicate
+
+    kept = [i for i, reason in enumerate(frame["reason"]) if not reason]
+    near = [False] * len(frame)
+    if not 1 < len(kept) <= MOST_COMPARED:
+        return near
+    texts = [f"{q}\n{a}" for q, a in zip(frame["question"], frame["answer"], strict=True)]
+    for cluster in deduplicate([texts[i] for i in kept], threshold=NEAR).clusters:
+        for member in cluster:
+            near[kept[member]] = True
+    return near

@@ -1,0 +1,172 @@
+"""What all pages have in common: head, navigation, language and theme, and the small parts they are built from."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from urllib.parse import quote, urlencode
+
+from nicegui import ui
+
+from datagen.errors import DatagenError
+from datagen.ui.desk import Desk
+from datagen.ui.visitor import Visitor
+
+PAGES = ("overview", "run", "review", "coverage", "duplicates", "compare", "export")
+
+
+def path_of(page: str) -> str:
+    """Return a page's path."""
+    return "/" if page == "overview" else f"/{page}"
+
+
+@contextmanager
+def frame(desk: Desk, visitor: Visitor, active: str) -> Generator[None]:
+    """Open a page's frame; its content goes inside."""
+    ui.page_title(f"{visitor.w(active)} · datagen")
+    ui.dark_mode({"auto": None, "light": False, "dark": True}[visitor.theme])
+    ui.add_head_html('<link rel="stylesheet" href="/assets/style.css">')
+    # Screen readers and hyphenation need the page's language; NiceGUI sets its own.
+    ui.add_head_html(f'<script>document.documentElement.lang="{"zh-CN" if visitor.language == "zh" else "en"}"</script>')
+    ui.context.client.content.classes("dg-content")
+    with tag("a", "dg-skip").props('href="#main"'):
+        ui.label(visitor.w("skip"))
+    with tag("header", "dg-header"):
+        text("div", f"datagen · {desk.workspace.root.name}", "dg-brand").props(f'title="{quote(str(desk.workspace.root))}"')
+        with tag("nav", "dg-nav"):
+            for page in PAGES:
+                link(visitor.w(page), path_of(page), "active" if page == active else "").props(
+                    'aria-current="page"' if page == active else ""
+                )
+        with tag("div", "dg-switches"):
+            other = "en" if visitor.language == "zh" else "zh"
+            link("English" if other == "en" else "中文", _settings(visitor, lang=other), "dg-lang")
+            following = {"auto": "dark", "dark": "light", "light": "auto"}[visitor.theme]
+            link(visitor.w(f"theme_{visitor.theme}"), _settings(visitor, theme=following), "dg-theme")
+            name = visitor.name or visitor.w("your_name")
+            link(name, "#", "dg-name").on("click.prevent", lambda: _ask_name(visitor))
+    with tag("main", "dg-main").props('id="main"'):
+        yield
+
+
+def tag(name: str, classes: str = "") -> ui.element:
+    """Return an HTML element to put others into."""
+    return ui.element(name).classes(classes)
+
+
+def text(name: str, content: object, classes: str = "") -> ui.element:
+    """Return an HTML element that holds text; the browser shows it, never runs it."""
+    element = ui.element(name).classes(classes)
+    with element:
+        ui.label(str(content)).classes("dg-text")
+    return element
+
+
+def markup(content: str, classes: str = "", name: str = "div") -> ui.html:
+    """Return an element of ready HTML; only ``datagen.ui.data.marking`` and pictures drawn here may make it."""
+    return ui.html(content, sanitize=False, tag=name).classes(classes)
+
+
+def link(words: str, target: str, classes: str = "") -> ui.element:
+    """Return a link within the page's own server."""
+    element = ui.element("a").classes(classes)
+    element.props["href"] = target
+    with element:
+        ui.label(words).classes("dg-text")
+    return element
+
+
+def button(words: str, action: Callable[..., object], classes: str = "", key: str = "") -> ui.button:
+    """Return a button; ``key`` is shown as its keyboard shortcut."""
+    made = ui.button(words, on_click=action, color=None).props("no-caps unelevated dense").classes(f"dg-button {classes}")
+    if key:
+        with made:
+            text("kbd", key)
+    return made
+
+
+def heading(words: str, level: int = 2) -> ui.element:
+    """Return a heading."""
+    return text(f"h{level}", words)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, numeric: Sequence[int] = (), classes: str = "") -> None:
+    """Draw a plain table that scrolls sideways where it is too wide."""
+    with tag("div", "dg-scroll"), tag("table", f"dg-table {classes}"):
+        with tag("thead"), tag("tr"):
+            for at, column in enumerate(columns):
+                text("th", column, "n" if at in numeric else "")
+        with tag("tbody"):
+            for row in rows:
+                with tag("tr"):
+                    for at, cell in enumerate(row):
+                        text("td", cell, "n" if at in numeric else "")
+
+
+def command(words: str, line: str, visitor: Visitor) -> None:
+    """Show a command with a button that copies it."""
+    with tag("div", "dg-command"):
+        text("div", words, "dg-soft")
+        with tag("div", "dg-command-line"):
+            text("code", line)
+
+            def copy() -> None:
+                ui.clipboard.write(line)
+                ui.notify(visitor.w("copied"))
+
+            button(visitor.w("copy"), copy, "flat")
+
+
+def choose_iteration(desk: Desk, visitor: Visitor, number: int) -> None:
+    """Show links to the same page of other iterations."""
+    numbers = desk.numbers()
+    if len(numbers) < 2:
+        return
+    with tag("div", "dg-iterations"):
+        text("span", visitor.w("iteration"), "dg-soft")
+        for n in numbers[-12:]:
+            link(str(n), f"{visitor.path}?{urlencode({'n': n})}", "active" if n == number else "")
+
+
+def nothing_yet(visitor: Visitor) -> None:
+    """Say that there is nothing to show, and where to begin."""
+    with tag("div", "dg-empty"):
+        text("p", visitor.w("nothing_yet"))
+        link(visitor.w("go_run"), "/run", "dg-link-button")
+
+
+def tell_error(error: DatagenError) -> None:
+    """Show an error the way the command line does: what happened, then what to do."""
+    ui.notify(
+        error.message if not error.hint else f"{error.message} — {error.hint}",
+        type="negative",
+        multi_line=True,
+        timeout=8000,
+        close_button=True,
+    )
+
+
+def show_error(error: DatagenError) -> None:
+    """Show an error in the place of a page's content."""
+    with tag("div", "dg-note reject"):
+        text("p", error.message)
+        if error.hint:
+            text("p", error.hint, "dg-soft")
+
+
+def _settings(visitor: Visitor, **change: str) -> str:
+    here = f"{visitor.path}?{urlencode(dict(visitor.query))}" if visitor.query else visitor.path
+    return f"/settings?{urlencode({**change, 'next': here})}"
+
+
+def _ask_name(visitor: Visitor) -> None:
+    with ui.dialog() as dialog, ui.card().classes("dg-dialog"):
+        heading(visitor.w("your_name"), 3)
+        field = ui.input(value=visitor.name).props("outlined dense autofocus maxlength=40")
+
+        def keep() -> None:
+            ui.navigate.to(_settings(visitor, name=str(field.value or "")))
+
+        field.on("keydown.enter", keep)
+        with tag("div", "dg-row"):
+            button(visitor.w("cancel"), dialog.close, "flat")
+            button(visitor.w("save"), keep)
+    dialog.open()

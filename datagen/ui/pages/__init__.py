@@ -1,0 +1,1 @@
+"""One module a page; each has ``build(desk, visitor)``, called anew for every visit."""

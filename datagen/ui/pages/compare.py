@@ -1,0 +1,218 @@
+"""Compare: ask the base model and an adapter side by side, vote blind, and read the answers to exam questions before and after."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from nicegui import background_tasks, ui
+
+from datagen.errors import DatagenError
+from datagen.jsonl import read_json
+from datagen.ui.data.chat import Adapter, Chat, find_adapters
+from datagen.ui.data.votes import Choice, Pair, cast_vote, export_votes, read_votes, win_rate
+from datagen.ui.desk import Desk
+from datagen.ui.frame import button, choose_iteration, heading, nothing_yet, table, tag, tell_error, text
+from datagen.ui.visitor import Visitor
+
+_CHATS: dict[str, Chat] = {}
+
+
+async def build(desk: Desk, visitor: Visitor) -> None:
+    """Draw the page."""
+    number = desk.chosen(visitor.query.get("n"))
+    if number is None:
+        heading(visitor.w("compare"), 1)
+        nothing_yet(visitor)
+        return
+    choose_iteration(desk, visitor, number)
+    _Ask(desk, visitor).build()
+    _Blind(desk, visitor, _pairs(desk, number)).build()
+    _gallery(desk, visitor, number)
+
+
+class _Ask:
+    """A question, and columns A and B that fill as the models answer; which model stands where is told after the vote."""
+
+    def __init__(self, desk: Desk, visitor: Visitor) -> None:
+        self.desk, self.visitor = desk, visitor
+        self.adapters = find_adapters(desk.workspace)
+
+    def build(self) -> None:
+        w = self.visitor.w
+        heading(w("ask"), 1)
+        if not self.adapters:
+            text("p", w("no_model"), "dg-soft")
+            return
+        with tag("div", "dg-row"):
+            self.question = ui.input(label=w("question")).props("outlined dense maxlength=2000").classes("dg-search").mark("ask")
+            self.question.on("keydown.enter", self.start)
+            names = {i: a.name for i, a in enumerate(self.adapters)}
+            self.adapter = ui.select(names, value=len(names) - 1, label=w("models")).props("outlined dense").mark("adapter")
+            self.go = button(w("ask"), self.start).mark("ask-go")
+        self.state = text("p", "", "dg-soft")
+        self.columns = tag("div", "dg-two")
+        self.vote = tag("div", "dg-row")
+
+    def start(self) -> None:
+        question = str(self.question.value or "").strip()
+        if question and self.go.enabled:
+            self.go.disable()
+            background_tasks.create(self.run(question, self.adapters[int(self.adapter.value or 0)]))
+
+    async def run(self, question: str, adapter: Adapter) -> None:
+        w = self.visitor.w
+        chat = _CHATS.setdefault(adapter.model, Chat(adapter.model))
+        pair = Pair(question=question, before="", after="", before_model=adapter.model, after_model=adapter.name)
+        swapped = pair.swapped(self.visitor.name)
+        with self.columns:
+            self.columns.clear()
+            labels = [_answer_column(side) for side in ("A", "B")]
+        self.vote.clear()
+        _say(self.state, w("loading_model"))
+        answers: dict[str, str] = {}
+        try:
+            for name, chosen in (("before", None), ("after", adapter)):
+                label = labels[(name == "before") == swapped]
+                answers[name] = await _stream(
+                    lambda chosen=chosen: chat.answer(question, chosen), label, lambda: _say(self.state, w("generating"))
+                )
+        except DatagenError as error:
+            with self.columns:
+                tell_error(error)
+        _say(self.state, "")
+        self.go.enable()
+        if len(answers) == 2:
+            done = pair.model_copy(update=answers)
+            with self.vote:
+                _vote_buttons(self.visitor, lambda choice: self.voted(done, swapped, choice))
+
+    def voted(self, pair: Pair, swapped: bool, choice: str) -> None:
+        _store(self.desk, self.visitor, pair, swapped, choice)
+        w = self.visitor.w
+        left, right = (pair.after_model, w("base_model")) if swapped else (w("base_model"), pair.after_model)
+        self.vote.clear()
+        with self.vote:
+            text("p", f"A: {left} · B: {right}", "dg-note")
+
+
+class _Blind:
+    """Pairs of stored answers, one at a time, and what the votes say so far."""
+
+    def __init__(self, desk: Desk, visitor: Visitor, pairs: list[Pair]) -> None:
+        self.desk, self.visitor, self.pairs = desk, visitor, pairs
+
+    def build(self) -> None:
+        heading(self.visitor.w("blind_vote"))
+        self.place = tag("div", "dg-blind")
+        self.draw()
+
+    def draw(self) -> None:
+        w = self.visitor.w
+        votes = read_votes(self.desk.workspace)
+        mine = {v.pair.key for v in votes if v.voter == self.visitor.name}
+        waiting = [p for p in self.pairs if p.key not in mine]
+        self.place.clear()
+        with self.place:
+            if not self.pairs:
+                text("p", w("no_answers"), "dg-soft")
+            elif not waiting:
+                text("p", w("all_voted"), "dg-soft").mark("all-voted")
+            else:
+                pair = waiting[0]
+                swapped = pair.swapped(self.visitor.name)
+                text("p", pair.question, "dg-turn user")
+                with tag("div", "dg-two"):
+                    for side, answer in zip("AB", (pair.after, pair.before) if swapped else (pair.before, pair.after), strict=True):
+                        with tag("div", "dg-turn"):
+                            text("div", side, "dg-role")
+                            text("div", answer or "–", "dg-said")
+                with tag("div", "dg-row"):
+                    _vote_buttons(self.visitor, lambda choice: self.voted(pair, swapped, choice))
+            rate = win_rate(votes)
+            if rate.rate is None:
+                text("p", w("no_votes"), "dg-soft")
+            else:
+                n = rate.wins + rate.losses
+                told = w("win_rate", rate=f"{rate.rate:.0%}", n=n, low=f"{rate.low:.0%}", high=f"{rate.high:.0%}", ties=rate.ties)
+                text("p", told, "dg-advice").mark("win-rate")
+                button(w("export_votes"), self.export, "flat").mark("export-votes")
+
+    def voted(self, pair: Pair, swapped: bool, choice: str) -> None:
+        _store(self.desk, self.visitor, pair, swapped, choice)
+        self.draw()
+
+    def export(self) -> None:
+        path, n, left_out = export_votes(self.desk.workspace)
+        told = self.visitor.w("exported", n=n, path=path)
+        reasons = ", ".join(f"{self.visitor.flag(r)} {k}" for r, k in left_out.items())
+        ui.notify(f"{told}{f' ({reasons})' if reasons else ''}", multi_line=True, timeout=8000)
+
+
+def _gallery(desk: Desk, visitor: Visitor, number: int) -> None:
+    w = visitor.w
+    answers = _answers(desk, number)
+    heading(w("gallery"))
+    if not answers:
+        text("p", w("no_answers"), "dg-soft")
+        return
+    rows = [[a["eval_set"], a["question"], a["reference"], a["baseline"], a["new"]] for a in answers]
+    table(("", w("question"), w("reference"), w("before"), w("after")), rows, classes="dg-texts")
+
+
+def _pairs(desk: Desk, number: int) -> list[Pair]:
+    return [
+        Pair(question=a["question"], before=a["baseline"], after=a["new"], after_model=f"v{number}")
+        for a in _answers(desk, number)
+        if a["baseline"].strip() != a["new"].strip()
+    ]
+
+
+def _answers(desk: Desk, number: int) -> list[dict[str, str]]:
+    path = desk.workspace.iteration(number) / "probe" / "result.json"
+    return read_json(path).get("answers", []) if path.is_file() else []
+
+
+def _store(desk: Desk, visitor: Visitor, pair: Pair, swapped: bool, side: str) -> None:
+    choice: Choice = "tie" if side == "tie" else "after" if (side == "left") == swapped else "before"
+    cast_vote(desk.workspace, pair, choice, visitor.name)
+
+
+def _vote_buttons(visitor: Visitor, voted: Callable[[str], None]) -> None:
+    for side, words in (("left", "left_better"), ("tie", "tie"), ("right", "right_better")):
+        button(visitor.w(words), partial(voted, side), "flat").mark(f"vote-{side}")
+
+
+def _answer_column(side: str) -> ui.element:
+    with tag("div", "dg-turn"):
+        text("div", side, "dg-role")
+        return text("div", "", "dg-said dg-answer")
+
+
+async def _stream(pieces: Callable[[], Iterator[str]], place: ui.element, on_first: Callable[[], None]) -> str:
+    """Show an answer as it is written; the model works in a thread of its own."""
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[str | Exception | None] = asyncio.Queue()
+
+    def work() -> None:
+        try:
+            for piece in pieces():
+                loop.call_soon_threadsafe(queue.put_nowait, piece)
+            loop.call_soon_threadsafe(queue.put_nowait, None)
+        except DatagenError as error:
+            loop.call_soon_threadsafe(queue.put_nowait, error)
+
+    task = asyncio.create_task(asyncio.to_thread(work))
+    said = ""
+    while (piece := await queue.get()) is not None:
+        if isinstance(piece, Exception):
+            raise piece
+        if not said:
+            on_first()
+        said += piece
+        _say(place, said)
+    await task
+    return said.strip()
+
+
+def _say(element: ui.element, words: str) -> None:
+    next(iter(element.default_slot.children)).set_text(words)  # type: ignore[attr-defined]

@@ -1,0 +1,150 @@
+"""Coverage: documents shaded by how much of them rows touch and how well they are learned; gaps marked; quotas for the next run."""
+
+from pathlib import PurePosixPath
+
+from nicegui import ui
+
+from datagen.jsonl import read_json, read_rows, write_json
+from datagen.pipeline.priorities import SHORTEST_PASSAGE, Priority, priorities
+from datagen.probe.store.losses import read_losses
+from datagen.schemas.document import Document
+from datagen.schemas.sample import Sample
+from datagen.split import Exam
+from datagen.text import estimate_tokens
+from datagen.ui.data.marking import mark_spans
+from datagen.ui.desk import Desk
+from datagen.ui.frame import button, choose_iteration, command, heading, link, markup, nothing_yet, tag, text
+from datagen.ui.visitor import Visitor
+
+DEFAULT_ROWS = 20
+
+
+async def build(desk: Desk, visitor: Visitor) -> None:
+    """Draw the page."""
+    number = desk.chosen(visitor.query.get("n"))
+    if number is None:
+        heading(visitor.w("coverage"), 1)
+        nothing_yet(visitor)
+        return
+    choose_iteration(desk, visitor, number)
+    documents = desk.documents(number)
+    train = [Sample.model_validate(r.value) for r in read_rows(desk.workspace.iteration(number) / "train.jsonl")]
+    ranked, held_out = _ranked(desk, number, list(documents.values()), train)
+    by_path = {p.slice: p for p in ranked}
+    chosen = visitor.query.get("document", next((p.slice for p in ranked), ""))
+    with tag("div", "dg-review"):
+        with tag("nav", "dg-tree"):
+            most = max((p.score for p in ranked), default=0.0) or 1.0
+            # Folders by their most urgent document; documents held out last.
+            folders = dict.fromkeys(str(PurePosixPath(path).parent) for path in [*by_path, *sorted(held_out)])
+            for folder in folders:
+                text("div", folder, "dg-folder")
+                for path in [*by_path, *sorted(held_out)]:
+                    if str(PurePosixPath(path).parent) == folder:
+                        _draw_leaf(visitor, number, path, by_path.get(path), most, path == chosen)
+        with tag("section"):
+            document = documents.get(chosen)
+            if document is None:
+                text("p", visitor.w("choose_document"), "dg-soft")
+            else:
+                _draw_document(desk, visitor, document, by_path.get(chosen), train)
+            _draw_quotas(desk, visitor)
+
+
+def quotas_path(desk: Desk) -> str:
+    """Return the file that ``--set generate.quotas=@FILE`` reads."""
+    return str(desk.workspace.root / "quotas.json")
+
+
+def uncovered(document: Document, train: list[Sample]) -> list[tuple[int, int]]:
+    """Return the passages (sections with text of their own) that no row's evidence touches."""
+    spans = [(e.start, e.end) for s in train for e in s.provenance.evidence if e.document == document.path]
+    return [
+        (section.start, section.end)
+        for section in document.sections
+        if estimate_tokens(document.text[section.start : section.end]) >= SHORTEST_PASSAGE
+        and not any(start < section.end and section.start < end for start, end in spans)
+    ]
+
+
+def _ranked(desk: Desk, number: int, documents: list[Document], train: list[Sample]) -> tuple[list[Priority], set[str]]:
+    workspace = desk.workspace
+    exam = list(Exam.load(workspace.split, workspace.exam).samples) if workspace.split.exists() else []
+    losses = workspace.iteration(number) / "probe" / "losses.parquet"
+    rows = read_losses(losses) if losses.is_file() else []
+    held_out = {s.provenance.document for s in exam if s.tags.get("eval_set") == "unseen"}
+    return priorities(documents, train, exam, rows, rows=DEFAULT_ROWS, by="document"), held_out
+
+
+def _draw_leaf(visitor: Visitor, number: int, path: str, priority: Priority | None, most: float, active: bool) -> None:
+    w = visitor.w
+    target = f"/coverage?{_query(n=str(number), document=path)}"
+    element = link(PurePosixPath(path).name, target, "active" if active else "")
+    with element:
+        if priority is None:
+            text("div", w("held_out"), "dg-soft")
+            return
+        # The darker, the more urgent: little covered, badly learned.
+        element.style(f"background:color-mix(in srgb, var(--bad) {40 * priority.score / most:.0f}%, transparent)")
+        loss = "" if priority.loss is None else f" · {w('loss')} {priority.loss:.2f}"
+        text("div", f"{w('covered', covered=priority.covered, passages=priority.passages)}{loss} · {priority.rows} {w('rows')}", "dg-soft")
+        with tag("div", "dg-bar"):
+            tag("div").style(f"width:{100 * priority.coverage:.0f}%")
+
+
+def _draw_document(desk: Desk, visitor: Visitor, document: Document, priority: Priority | None, train: list[Sample]) -> None:
+    w = visitor.w
+    heading(document.path, 1)
+    if priority is None:
+        text("p", w("held_out"), "dg-note")
+    else:
+        with tag("div", "dg-row"):
+            wanted = ui.number(
+                label=w("quota"), value=_quotas(desk).get(document.path, max(1, priority.quota)), min=0, max=100_000, precision=0
+            )
+            wanted.props("outlined dense").mark("quota")
+
+            def save() -> None:
+                if wanted.value is None:
+                    return
+                write_json(desk.workspace.root / "quotas.json", {**_quotas(desk), document.path: int(wanted.value)})
+                ui.notify(w("quota_saved"))
+                ui.navigate.to(f"{visitor.path}?{_query(**{**visitor.query, 'document': document.path})}")
+
+            button(w("generate_here"), save).mark("generate-here")
+        for failing in priority.failing:
+            text("p", f"{failing.loss:.2f} · {failing.question[:200]} → {failing.reference[:200]}", "dg-soft")
+    gaps = uncovered(document, train) if priority else []
+    if gaps:
+        with tag("div", "dg-row dg-soft"):
+            markup("<mark class='uncovered'>&nbsp;&nbsp;</mark>", name="span")
+            text("span", w("uncovered"))
+    markup(mark_spans(document.text, gaps, css="uncovered", context=None), "dg-document")
+
+
+def _draw_quotas(desk: Desk, visitor: Visitor) -> None:
+    quotas = _quotas(desk)
+    if not quotas:
+        return
+    w = visitor.w
+    heading(w("quotas"))
+    for path, wanted in quotas.items():
+        text("div", f"{path}: {wanted}")
+    command(w("command"), f"datagen run RECIPE --set generate.quotas=@{quotas_path(desk)}", visitor)
+
+    def clear() -> None:
+        (desk.workspace.root / "quotas.json").unlink(missing_ok=True)
+        ui.navigate.to(visitor.path)
+
+    button(w("clear"), clear, "flat")
+
+
+def _quotas(desk: Desk) -> dict[str, int]:
+    path = desk.workspace.root / "quotas.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def _query(**values: str) -> str:
+    from urllib.parse import urlencode
+
+    return urlencode(values)

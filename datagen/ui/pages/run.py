@@ -1,0 +1,199 @@
+"""Run: documents, recipe, plan and price; then the run as it goes, whoever started it and however often the page is loaded."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from nicegui import events, run, ui
+
+from datagen.errors import DatagenError
+from datagen.jsonl import read_json
+from datagen.library import search_path
+from datagen.pipeline.recipe import STAGES
+from datagen.ui.data.jobs import Job, Step, dry_run, last_job, run_arguments, start_job
+from datagen.ui.data.uploads import LARGEST_MB, document_folders, store_upload
+from datagen.ui.desk import Desk
+from datagen.ui.frame import button, command, heading, link, table, tag, tell_error, text
+from datagen.ui.visitor import Visitor
+
+POLL_S = 1.0
+MOST_FILES = 200
+
+
+async def build(desk: Desk, visitor: Visitor) -> None:
+    """Draw the page."""
+    _Run(desk, visitor).build()
+
+
+class _Run:
+    """The form, and below it the run under way or the last one."""
+
+    def __init__(self, desk: Desk, visitor: Visitor) -> None:
+        self.desk, self.visitor = desk, visitor
+        self.shown: object = None
+
+    def build(self) -> None:
+        w = self.visitor.w
+        heading(w("run"), 1)
+        with tag("div", "dg-two"):
+            with tag("section", "dg-card"):
+                self._documents()
+            with tag("section", "dg-card"):
+                self._recipe()
+        self.plan = tag("div", "dg-plan")
+        self.job = tag("div", "dg-job")
+        self.draw_job()
+        ui.timer(POLL_S, self.draw_job)
+
+    def _documents(self) -> None:
+        w = self.visitor.w
+        root = self.desk.workspace.root
+        heading(w("documents"), 3)
+        docs = root / "docs"
+        upload = ui.upload(
+            label=w("upload"), multiple=True, auto_upload=True, max_file_size=LARGEST_MB << 20, max_files=MOST_FILES, on_upload=self.upload
+        )
+        upload.props('accept=".md,.txt,.html,.htm,.pdf,.docx" flat bordered').classes("dg-wide").mark("upload")
+        text("p", w("upload_limits", mb=LARGEST_MB, folder=docs), "dg-soft")
+        folders = {str(p): str(p.relative_to(root)) if p.is_relative_to(root) else str(p) for p in document_folders(root, self.desk.docs)}
+        self.folder = (
+            ui.select(folders, value=next(iter(folders)), label=w("folder")).props("outlined dense").classes("dg-wide").mark("folder")
+        )
+        self.files = text("p", "", "dg-soft")
+        self._count()
+        self.folder.on_value_change(self._count)
+
+    def _recipe(self) -> None:
+        w = self.visitor.w
+        heading(w("recipe"), 3)
+        names = sorted({p.stem for f in search_path("pipelines", workspace=self.desk.workspace.root) for p in f.glob("*.yaml")})
+        self.recipe = ui.select(names, value="quickstart" if "quickstart" in names else names[0], label=w("recipe"))
+        self.recipe.props("outlined dense").classes("dg-wide").mark("recipe")
+        self.until = ui.select(list(STAGES), value="probe", label=w("until")).props("outlined dense").classes("dg-wide").mark("until")
+        # What "Generate here" on the Coverage page wrote is offered, to be seen and taken out.
+        quotas = self.desk.workspace.root / "quotas.json"
+        given = f"generate.quotas=@{quotas}" if quotas.is_file() else ""
+        self.settings = ui.textarea(label=w("settings"), value=given).props("outlined dense autogrow").classes("dg-wide").mark("settings")
+        with tag("div", "dg-row"):
+            button(w("estimate"), self.estimate, "flat").mark("estimate")
+            button(w("start"), self.start).mark("start")
+
+    def arguments(self) -> list[str]:
+        settings = [line.strip() for line in str(self.settings.value or "").splitlines() if line.strip()]
+        return run_arguments(self.desk.workspace, str(self.recipe.value), Path(str(self.folder.value)), settings, str(self.until.value))
+
+    async def upload(self, event: events.UploadEventArguments) -> None:
+        try:
+            stored = store_upload(self.desk.workspace.root / "docs", event.file.name, await event.file.read())
+        except DatagenError as error:
+            ui.notify(self.visitor.w("refused", name=event.file.name[:60], why=error.message), type="negative", timeout=8000)
+            return
+        ui.notify(self.visitor.w("uploaded", name=stored.name))
+        self._count()
+
+    def _count(self) -> None:
+        folder = Path(str(self.folder.value))
+        n = sum(p.is_file() for p in folder.rglob("*")) if folder.is_dir() else 0
+        next(iter(self.files.default_slot.children)).set_text(f"{self.visitor.w('documents')}: {n}")  # type: ignore[attr-defined]
+
+    async def estimate(self) -> None:
+        w = self.visitor.w
+        self.plan.clear()
+        with self.plan:
+            text("p", "…", "dg-soft")
+        answer = await run.io_bound(dry_run, self.arguments())
+        assert answer is not None, "the server is shutting down"
+        self.plan.clear()
+        with self.plan:
+            heading(w("plan"))
+            if isinstance(answer, str):
+                text("p", answer, "dg-note reject")
+                return
+            table(("", ""), [(key, _said(value)) for key, value in answer.items()])
+
+    def start(self) -> None:
+        try:
+            start_job(self.desk.workspace, self.arguments())
+        except DatagenError as error:
+            tell_error(error)
+        self.draw_job()
+
+    async def stop(self, job: Job) -> None:
+        job.stop()
+        await asyncio.sleep(0.3)
+        self.draw_job()
+
+    def resume(self, job: Job) -> None:
+        try:
+            start_job(self.desk.workspace, job.command[1:])
+        except DatagenError as error:
+            tell_error(error)
+        self.draw_job()
+
+    def draw_job(self) -> None:
+        """Draw the run anew if anything has changed since."""
+        job = last_job(self.desk.workspace)
+        state = job.state() if job else None
+        steps = job.steps() if job else []
+        now = (job.folder if job else None, state, steps[-1] if steps else None, len(steps))
+        if now == self.shown:
+            return
+        self.shown = now
+        self.job.clear()
+        with self.job:
+            if job is None or state is None:
+                text("p", self.visitor.w("no_run"), "dg-soft")
+                return
+            self._draw(job, state, steps)
+
+    def _draw(self, job: Job, state: str, steps: list[Step]) -> None:
+        w = self.visitor.w
+        with tag("div", "dg-row"):
+            heading(w(state))
+            if state == "running":
+                button(w("stop"), lambda: self.stop(job), "negative").mark("stop")
+            elif state in ("stopped", "failed"):
+                button(w("resume"), lambda: self.resume(job)).mark("resume")
+            else:
+                link(w("overview"), "/", "dg-link-button")
+                link(w("review"), "/review", "dg-link-button")
+        command(w("command"), job.shown, self.visitor)
+        if state == "running" and steps and steps[-1].total:
+            last = steps[-1]
+            with tag("div", "dg-bar").props(f"role=progressbar aria-valuenow={last.done} aria-valuemax={last.total}"):
+                tag("div").style(f"width:{min(100.0, 100 * last.done / last.total):.1f}%")
+        rows: list[tuple[object, ...]] = []
+        for step in steps:
+            stats = _stats(self.desk, step)
+            kept, dropped = stats.get("kept", ""), stats.get("reasons", {})
+            reasons = ", ".join(f"{self.visitor.flag(r)} {n}" for r, n in dropped.items())
+            at = f"{step.done}/{step.total}" if step.total else ""
+            pace = ""
+            if state == "running" and step is steps[-1] and step.rate:
+                pace = w("rate", rate=f"{step.rate:.1f}") + (f" · {w('eta', s=_duration(step.eta_s))}" if step.eta_s else "")
+            rows.append((step.iteration, step.stage, at, kept, reasons, " · ".join(p for p in (step.note, pace) if p)))
+        table((w("iteration"), w("stage"), "", w("kept"), w("dropped_why"), ""), rows, numeric=(3,))
+        if state == "failed":
+            heading(w("log"), 3)
+            text("pre", job.log(), "dg-pre")
+
+
+def _stats(desk: Desk, step: Step) -> dict[str, Any]:
+    """Return a stage's figures as soon as the stage has written them."""
+    found = sorted(desk.workspace.iteration(step.iteration).glob(f"[0-9][0-9]-{step.stage}/stats.json"))
+    # A stage of an earlier attempt that is being made anew has old figures.
+    return read_json(found[0]) if found and found[0].stat().st_mtime >= step.began - 1 else {}
+
+
+def _said(value: object) -> str:
+    if isinstance(value, list):
+        shown = ", ".join(_said(v) for v in value[:8])
+        return f"{shown} …" if len(value) > 8 else shown
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {_said(v)}" for k, v in value.items())
+    return "–" if value is None else str(value)
+
+
+def _duration(seconds: float | None) -> str:
+    whole = round(seconds or 0)
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"

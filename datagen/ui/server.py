@@ -1,0 +1,123 @@
+"""The server: NiceGUI behind :class:`~datagen.ui.security.Guard`, pages registered by name."""
+
+import importlib
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from datagen.errors import DatagenError, MissingExtra, UsageError
+from datagen.ui.security import LOOPBACK
+from datagen.ui.visitor import Visitor, cookies_of
+from datagen.workspace import Workspace
+
+ASSETS = Path(__file__).parent / "assets"
+DEFAULT_PORT = 8765
+
+
+def token_for(host: str) -> str | None:
+    """Return a fresh token for a host that others can reach, None for loopback."""
+    return None if host in LOOPBACK else secrets.token_urlsafe(24)
+
+
+def free_port(host: str, wanted: int) -> int:
+    """Return ``wanted`` if it is free, else (or for 0) a free port.
+
+    Raises:
+        UsageError: the host cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in (wanted, 0):
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                if port == 0:
+                    raise UsageError(f"--host {host}: cannot be served on ({error.strerror})") from error
+                continue
+            return int(probe.getsockname()[1])
+    raise AssertionError("a socket bound to port 0 has a port")
+
+
+def serve(
+    workspace: Workspace, *, host: str, port: int, token: str | None, docs: Path | None, on_start: Callable[[], None] | None = None
+) -> None:
+    """Serve until interrupted.
+
+    Raises:
+        MissingExtra: NiceGUI is not installed.
+    """
+    # NiceGUI would keep its own files in the current folder.
+    os.environ.setdefault("NICEGUI_STORAGE_PATH", str(workspace.state / "ui" / "nicegui"))
+    try:
+        from nicegui import app, ui
+    except ImportError as error:
+        raise MissingExtra.of("datagen ui", "ui") from error
+    from datagen.ui.security import Guard
+
+    register_pages(workspace, docs)
+    app.add_middleware(Guard, token=token)  # pyright: ignore[reportArgumentType]
+    if on_start:
+        app.on_startup(on_start)
+    ui.run(
+        host=host,
+        port=port,
+        title="datagen",
+        reload=False,
+        show=False,
+        tailwind=False,
+        favicon=ASSETS / "icon.svg",
+        show_welcome_message=False,
+        uvicorn_logging_level="error",
+    )
+
+
+def register_pages(workspace: Workspace, docs: Path | None = None) -> None:
+    """Register all pages, the style sheet and the settings link with NiceGUI's app."""
+    from fastapi import HTTPException, Request
+    from fastapi.responses import FileResponse, RedirectResponse
+    from nicegui import app, ui
+
+    from datagen.ui.desk import Desk
+    from datagen.ui.frame import PAGES, frame, path_of, show_error
+
+    desk = Desk(workspace, docs)
+    app.add_static_files("/assets", ASSETS)
+
+    @app.get("/settings")
+    def settings(request: Request) -> RedirectResponse:  # pyright: ignore[reportUnusedFunction]
+        query = dict(request.query_params)
+        following = query.get("next", "/")
+        # A path of this server only: neither "//host" nor "/\host" may lead elsewhere.
+        safe = following.startswith("/") and not following.startswith(("//", "/\\"))
+        response = RedirectResponse(following if safe else "/", status_code=303)
+        for name, value in cookies_of(query).items():
+            response.set_cookie(name, value, max_age=31_536_000, samesite="strict", httponly=True)
+        return response
+
+    @app.get("/report/{number}")
+    def report(number: int) -> FileResponse:  # pyright: ignore[reportUnusedFunction]
+        path = workspace.iteration(number) / "report.html"
+        if not path.is_file():
+            raise HTTPException(404, f"iteration {number} has no report")
+        return FileResponse(path, media_type="text/html")
+
+    def register(name: str) -> None:
+        module: Any = importlib.import_module(f"datagen.ui.pages.{name}")
+
+        async def page(request: Request) -> None:
+            query = dict(request.query_params)
+            visitor = Visitor.of(request.cookies, request.headers.get("accept-language", ""), path_of(name), query)
+            with frame(desk, visitor, name):
+                try:
+                    await module.build(desk, visitor)
+                except DatagenError as error:
+                    show_error(error)
+
+        ui.page(path_of(name))(page)
+
+    for name in PAGES:
+        register(name)

@@ -1,0 +1,195 @@
+"""The pages with NiceGUI's simulated user: what is shown, and what a decision writes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nicegui import ui
+
+from datagen.jsonl import read_appended, read_json, read_rows, write_json, write_jsonl
+from datagen.pipeline.reviews import ReviewLog
+from datagen.schemas.record import question_answer
+from datagen.schemas.sample import Sample
+from datagen.schemas.stage import Dropped
+from datagen.ui.data.rows import Filter, build_table
+from datagen.workspace import Workspace
+
+Play = Callable[[Workspace, Any], None]
+
+
+def _train_ids(workspace: Workspace) -> set[str]:
+    return {r.value["id"] for r in read_rows(workspace.iteration(1) / "train.jsonl")}
+
+
+def test_overview_shows_verdicts_and_the_next_commands(workspace: Workspace, simulate: Play) -> None:
+    async def scenario(user: Any) -> None:
+        await user.open("/")
+        await user.should_see("What to do next")
+        await user.should_see("Review 24 rows")
+        await user.should_see(f"datagen -w '{workspace.root}' next")
+        await user.should_see("Answers before and after")
+
+    simulate(workspace, scenario)
+
+
+def test_every_page_says_where_to_begin_in_an_empty_workspace(tmp_path: Any, simulate: Play) -> None:
+    async def scenario(user: Any) -> None:
+        for path in ("/", "/review", "/coverage", "/duplicates", "/compare", "/export"):
+            await user.open(path)
+            await user.should_see("There is no finished iteration yet")
+        await user.open("/run")
+        await user.should_see("Upload documents")
+
+    root = tmp_path / "empty"
+    root.mkdir()
+    simulate(Workspace(root), scenario)
+
+
+def test_accept_is_stored_at_once_and_undone(workspace: Workspace, simulate: Play) -> None:
+    async def scenario(user: Any) -> None:
+        await user.open("/review")
+        await user.should_see("24 of ")
+        user.find(marker="accept").click()
+        log = ReviewLog.of(workspace)
+        assert [d.action for d in log.standing().values()] == ["accept"]
+        assert set(log.standing()) <= _train_ids(workspace)
+        user.find(marker="undo").click()
+        await user.should_see("Undone")
+        assert ReviewLog.of(workspace).standing() == {}
+
+    simulate(workspace, scenario)
+    assert [line["action"] for line in read_appended(workspace.reviews / "decisions.jsonl")] == ["accept", "undo"]
+
+
+def test_search_and_filter_narrow_the_queue(workspace: Workspace, simulate: Play) -> None:
+    async def scenario(user: Any) -> None:
+        await user.open("/review?q=溪豆")
+        label = next(iter(user.find(marker="count").elements)).default_slot.children[0]
+        assert isinstance(label, ui.label)
+        shown = int(label.text.split()[0])
+        matching = sum("溪豆" in str(r.value) for r in read_rows(workspace.iteration(1) / "train.jsonl"))
+        assert 0 < shown <= matching
+        await user.open("/review?q=no-such-words-anywhere")
+        await user.should_see("No row matches.")
+
+    simulate(workspace, scenario)
+
+
+def test_somebody_else_s_decision_is_shown_before_it_is_overwritten(workspace: Workspace, simulate: Play) -> None:
+    async def scenario(user: Any) -> None:
+        await user.open("/review")
+        elsewhere = ReviewLog.of(workspace)
+        table = build_table(workspace, 1)
+        first = table.sample(table.select(Filter(status="open"), undecided)[0])
+        elsewhere.decide(first, "reject", seen=0, reason="wrong price", reviewer="Ann")
+        user.find(marker="accept").click()
+        await user.should_see("Somebody decided on this row meanwhile")
+        standing = ReviewLog.of(workspace).standing()[first.id]
+        assert (standing.action, standing.reviewer) == ("reject", "Ann")
+
+    simulate(workspace, scenario)
+
+
+def test_votes_give_a_win_rate(workspace: Workspace, simulate: Play) -> None:
+    path = workspace.iteration(1) / "probe" / "result.json"
+    result = read_json(path)
+    for n, answer in enumerate(result["answers"]):
+        answer |= {"baseline": f"我不知道 {n}", "new": f"{n} 晚以上可享延迟退房"}
+    write_json(path, result)
+
+    async def scenario(user: Any) -> None:
+        await user.open("/compare")
+        for _ in range(3):
+            if not user.find(marker="vote-left").elements:
+                break
+            user.find(marker="vote-left").click()
+        await user.should_see("All pairs are voted on.")
+        await user.should_see(marker="win-rate")
+
+    simulate(workspace, scenario)
+
+
+def test_register_writes_the_reviewed_rows(workspace: Workspace, simulate: Play) -> None:
+    rejected = next(iter(_train_ids(workspace)))
+    log = ReviewLog.of(workspace)
+    table_sample = next(r for r in read_rows(workspace.iteration(1) / "train.jsonl") if r.value["id"] == rejected)
+    log.decide(Sample.model_validate(table_sample.value), "reject", seen=0, reason="outdated")
+
+    async def scenario(user: Any) -> None:
+        await user.open("/export")
+        await user.should_see("Your decisions on these rows are applied: 23 rows.")
+        user.find(marker="register").click()
+        await user.should_see("Registered: small_v1_reviewed_train (23 rows)")
+
+    simulate(workspace, scenario)
+    assert len(list(read_rows(workspace.data_dir / "small_v1_reviewed_train.json"))) == 23
+
+
+def test_generate_here_writes_the_quota_and_the_run_page_offers_it(workspace: Workspace, simulate: Play) -> None:
+    async def scenario(user: Any) -> None:
+        await user.open("/coverage")
+        await user.should_see("Generate here")
+        user.find(marker="generate-here").click()
+        await user.should_see("Quotas of the next run")
+        await user.open("/run")
+        await user.should_see(f"generate.quotas=@{workspace.root / 'quotas.json'}")
+
+    simulate(workspace, scenario)
+    ((document, wanted),) = read_json(workspace.root / "quotas.json").items()
+    assert (workspace.root / "docs" / document).is_file()
+    assert wanted >= 1
+
+
+def test_a_dropped_duplicate_is_kept_and_a_conflict_is_resolved(workspace: Workspace, simulate: Play) -> None:
+    path = workspace.iteration(1) / "train.jsonl"
+    rows = [Sample.model_validate(r.value) for r in read_rows(path)]
+    yes, no = (Sample.of(question_answer("早餐含在房价里吗？", answer)) for answer in ("含。", "不含，另付 38 元。"))
+    near = Sample.of(question_answer("请问早餐含在房价里吗？", "含。"))
+    write_jsonl(path, [s.to_json() for s in (*rows, yes, no)])
+    dropped = Dropped(near, "near_duplicate", f"of {yes.id[:12]}, similarity 0.80, cluster 0")
+    write_jsonl(workspace.iteration(1) / "04-clean" / "dropped.jsonl", [dropped.to_json()])
+
+    async def scenario(user: Any) -> None:
+        await user.open("/duplicates")
+        await user.should_see("Conflicts: same question, different answers (1)")
+        await user.should_see("Dropped · similarity 0.80")
+        user.find(marker="keep-both").click()
+        user.find(marker=f"keep-{yes.id[:8]}").click()
+        await user.should_see("Save")
+
+    simulate(workspace, scenario)
+    standing = ReviewLog.of(workspace).standing()
+    assert standing[near.id].action == "restore"
+    assert (standing[yes.id].action, standing[no.id].action) == ("accept", "reject")
+    kept = [s.id for s in ReviewLog.of(workspace).snapshot().apply([*rows, yes, no]).kept]
+    assert kept == [*(s.id for s in rows), yes.id, near.id]
+
+
+def test_undo_leaves_what_somebody_else_decided_later(workspace: Workspace, simulate: Play) -> None:
+    async def scenario(user: Any) -> None:
+        await user.open("/review")
+        user.find(marker="accept").click()
+        ((sample_id, mine),) = ReviewLog.of(workspace).standing().items()
+        sample = next(
+            Sample.model_validate(r.value) for r in read_rows(workspace.iteration(1) / "train.jsonl") if r.value["id"] == sample_id
+        )
+        ReviewLog.of(workspace).decide(sample, "reject", seen=mine.version, reason="outdated", reviewer="Ann")
+        user.find(marker="undo").click()
+        await user.should_see("Somebody decided on this row meanwhile")
+        assert ReviewLog.of(workspace).standing()[sample_id].action == "reject"
+
+    simulate(workspace, scenario)
+
+
+def test_a_broken_row_is_one_clear_message(workspace: Workspace, simulate: Play) -> None:
+    path = workspace.iteration(1) / "train.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"id": "torn')
+
+    async def scenario(user: Any) -> None:
+        await user.open("/review")
+        await user.should_see("train.jsonl:25: not valid JSON")
+
+    simulate(workspace, scenario)
+
+
+def undecided(ids: Sequence[str]) -> list[str]:
+    return [""] * len(ids)
