@@ -1,5 +1,6 @@
 """The server: NiceGUI behind :class:`~datagen.ui.security.Guard`, pages registered by name."""
 
+import asyncio
 import importlib
 import os
 import secrets
@@ -45,7 +46,7 @@ def free_port(host: str, wanted: int) -> int:
 def serve(
     workspace: Workspace, *, host: str, port: int, token: str | None, docs: Path | None, on_start: Callable[[], None] | None = None
 ) -> None:
-    """Serve until interrupted.
+    """Serve until interrupted; ``on_start`` is called once connections are taken.
 
     Raises:
         MissingExtra: NiceGUI is not installed.
@@ -53,7 +54,7 @@ def serve(
     # NiceGUI would keep its own files in the current folder.
     os.environ.setdefault("NICEGUI_STORAGE_PATH", str(workspace.state / "ui" / "nicegui"))
     try:
-        from nicegui import app, ui
+        from nicegui import app, background_tasks, ui
     except ImportError as error:
         raise MissingExtra.of("datagen ui", "ui") from error
     from datagen.ui.security import Guard
@@ -61,7 +62,13 @@ def serve(
     register_pages(workspace, docs)
     app.add_middleware(Guard, token=token)  # pyright: ignore[reportArgumentType]
     if on_start:
-        app.on_startup(on_start)
+        told = on_start
+
+        async def announce() -> None:
+            await _listening("localhost" if host in ("0.0.0.0", "::") else host, port)
+            told()
+
+        app.on_startup(lambda: background_tasks.create(announce()))
     ui.run(
         host=host,
         port=port,
@@ -73,6 +80,18 @@ def serve(
         show_welcome_message=False,
         uvicorn_logging_level="error",
     )
+
+
+async def _listening(host: str, port: int) -> None:
+    """Return when the server takes connections: start-up handlers run before it listens."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.02)
+        else:
+            writer.close()
+            return
 
 
 def register_pages(workspace: Workspace, docs: Path | None = None) -> None:

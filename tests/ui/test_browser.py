@@ -1,5 +1,6 @@
 """The page in headless Chromium: the main path from documents to a registered dataset, and what must never happen."""
 
+import http.client
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
@@ -131,9 +133,9 @@ def test_from_documents_to_a_registered_dataset(chrome: Any, serve: Any, tmp_pat
     open_page(chrome, url, "export")
     see(chrome, "Your decisions on these rows are applied: 15 rows.")
     see(chrome, "LLaMA-Factory would keep every row.", seconds=60)
-    learned = [m.text for m in chrome.find_elements(By.CSS_SELECTOR, ".dg-pre mark.learned")]
-    assert len(learned) == 3
-    assert all(learned)
+    marks = wait(lambda: chrome.find_elements(By.CSS_SELECTOR, ".dg-pre mark.learned"), seconds=60, what="training texts")
+    assert len(marks) == 3
+    assert all(m.text for m in marks)
     click(chrome, "Register")
     see(chrome, "Registered: small_v1_reviewed_train (15 rows)")
     rows = [r.value for r in read_rows(root / "data" / "small_v1_reviewed_train.json")]
@@ -274,3 +276,26 @@ def test_every_page_fits_the_window_and_logs_no_error(chrome: Any, serve: Any, w
     chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     severe = [e for e in chrome.get_log("browser") if e["level"] == "SEVERE"]
     assert severe == [], json.dumps(severe)[:2000]
+
+
+def test_another_address_is_served_only_with_the_token(serve: Any, workspace: Workspace) -> None:
+    _, url = serve(workspace.root, "--host", "0.0.0.0")
+    address = urlsplit(url)
+    token = dict(parse_qsl(address.query))["token"]
+    assert len(token) >= 32
+    assert _get(address.port, "/review") == (401, "")
+    assert _get(address.port, f"/review?token={token[:-1]}") == (401, "")
+    status, cookie = _get(address.port, f"/review?token={token}")
+    assert (status, cookie.split(";")[0]) == (303, f"datagen_token={token}")
+    assert _get(address.port, "/review", Cookie=f"datagen_token={token}")[0] == 200
+    assert _get(address.port, "/review", Cookie=f"datagen_token={token}", Origin="https://evil.example")[0] == 403
+    assert token not in "".join(p.read_text("utf-8", "replace") for p in workspace.state.rglob("*.json*") if p.is_file())
+
+
+def _get(port: int | None, path: str, **headers: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", path, headers=headers)
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status, response.headers.get("set-cookie", "")
