@@ -68,7 +68,10 @@ def serve(
             await _listening("localhost" if host in ("0.0.0.0", "::") else host, port)
             told()
 
-        app.on_startup(lambda: background_tasks.create(announce()))
+        def begin() -> None:
+            background_tasks.create(announce())
+
+        app.on_startup(begin)
     ui.run(
         host=host,
         port=port,

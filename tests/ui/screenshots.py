@@ -61,7 +61,7 @@ def _take(chrome: Any, url: str, out: Path, language: str, theme: str, width: in
     for name, page in VIEWS.items():
         chrome.get(f"{url}{page}")
         # Tokenizer and findings of Export come last.
-        end = time.monotonic() + (60 if name == "export" else 2)
+        end = time.monotonic() + (90 if name == "export" else 4)
         while time.monotonic() < end and not (name == "export" and chrome.find_elements("css selector", ".dg-pre")):
             time.sleep(0.2)
         suffix = f"-{width}" if width != 1440 else ""
