@@ -1,9 +1,11 @@
 """What all pages of one server share: the workspace, its decisions, and the tables of its iterations."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from datagen.errors import DatagenError
 from datagen.jsonl import read_rows
 from datagen.pipeline.ledger import read_ledger
 from datagen.pipeline.reviews import Decision, ReviewLog
@@ -64,6 +66,13 @@ class Desk:
             table = await asyncio.shield(self._building[path])
         self._tables = {path: table}
         return table
+
+    async def warm(self) -> None:
+        """Load, or begin to build, the last iteration's table before anybody asks for it. What is broken there is told by its page."""
+        number = self.chosen(None)
+        if number is not None:
+            with contextlib.suppress(DatagenError):
+                await self.table(number)
 
     async def _build(self, number: int) -> RowTable:
         from nicegui import run

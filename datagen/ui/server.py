@@ -7,12 +7,15 @@ import secrets
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datagen.errors import DatagenError, MissingExtra, UsageError
 from datagen.ui.security import LOOPBACK
 from datagen.ui.visitor import Visitor, cookies_of
 from datagen.workspace import Workspace
+
+if TYPE_CHECKING:
+    from datagen.ui.desk import Desk
 
 ASSETS = Path(__file__).parent / "assets"
 DEFAULT_PORT = 8765
@@ -59,19 +62,19 @@ def serve(
         raise MissingExtra.of("datagen ui", "ui") from error
     from datagen.ui.security import Guard
 
-    register_pages(workspace, docs)
+    desk = register_pages(workspace, docs)
     app.add_middleware(Guard, token=token)  # pyright: ignore[reportArgumentType]
-    if on_start:
-        told = on_start
 
-        async def announce() -> None:
-            await _listening("localhost" if host in ("0.0.0.0", "::") else host, port)
-            told()
+    async def announce() -> None:
+        await _listening("localhost" if host in ("0.0.0.0", "::") else host, port)
+        if on_start:
+            on_start()
+        await desk.warm()
 
-        def begin() -> None:
-            background_tasks.create(announce())
+    def begin() -> None:
+        background_tasks.create(announce())
 
-        app.on_startup(begin)
+    app.on_startup(begin)
     ui.run(
         host=host,
         port=port,
@@ -97,8 +100,8 @@ async def _listening(host: str, port: int) -> None:
             return
 
 
-def register_pages(workspace: Workspace, docs: Path | None = None) -> None:
-    """Register all pages, the style sheet and the settings link with NiceGUI's app."""
+def register_pages(workspace: Workspace, docs: Path | None = None) -> "Desk":
+    """Register all pages, the style sheet and the settings link with NiceGUI's app; return what the pages share."""
     from fastapi import HTTPException, Request
     from fastapi.responses import FileResponse, RedirectResponse
     from nicegui import app, ui
@@ -143,3 +146,4 @@ def register_pages(workspace: Workspace, docs: Path | None = None) -> None:
 
     for name in PAGES:
         register(name)
+    return desk
