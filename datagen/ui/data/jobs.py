@@ -100,12 +100,16 @@ class Job:
         path = self.folder / "log.txt"
         return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]) if path.exists() else ""
 
-    def stop(self) -> None:
-        """Ask the run to end, as Ctrl+C would: finished stages are kept, and the same command goes on with the next."""
+    def stop(self, *, now: bool = False) -> None:
+        """Ask the run to end, as Ctrl+C would: finished stages are kept, and the same command goes on with the next.
+
+        ``now`` ends it also inside a library that does not pass Ctrl+C on; stages are written whole or not at all, so nothing is lost
+        by it but the stage under way.
+        """
         process = self._process()
         if process is not None:
             write_json(self.folder / "stop.json", {"asked": True})
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM if now else signal.SIGINT)
 
     def _process(self) -> Any:
         """Return the process, None if it is gone; the start time tells it from a later one with the same id."""

@@ -51,7 +51,7 @@ class _Ask:
             self.go = button(w("ask"), self.start).mark("ask-go")
         self.state = text("p", "", "dg-soft")
         self.columns = tag("div", "dg-two")
-        self.vote = tag("div", "dg-row")
+        self.vote = tag("div", "dg-row dg-ask-vote")
 
     def start(self) -> None:
         question = str(self.question.value or "").strip()

@@ -17,6 +17,8 @@ from datagen.ui.frame import button, command, heading, link, table, tag, tell_er
 from datagen.ui.visitor import Visitor
 
 POLL_S = 1.0
+PATIENCE_S = 5.0
+"""How long a run may take to end by itself before it is ended."""
 MOST_FILES = 200
 
 
@@ -120,7 +122,12 @@ class _Run:
 
     async def stop(self, job: Job) -> None:
         job.stop()
-        await asyncio.sleep(0.3)
+        for _ in range(round(PATIENCE_S / 0.2)):
+            await asyncio.sleep(0.2)
+            if job.state() != "running":
+                break
+        else:
+            job.stop(now=True)
         self.draw_job()
 
     def resume(self, job: Job) -> None:
