@@ -51,6 +51,9 @@ bench-dedup: $(STAMP)
 	DATAGEN_PEERS_PYTHON=$(PEERS)/bin/python $(BIN)/python tests/bench/dedup_speed.py --rows 50000 --programs datagen,rensa,rensa_matrix,rensa_rho,datasketch,text_dedup
 	DATAGEN_PEERS_PYTHON=$(PEERS)/bin/python $(BIN)/python tests/bench/dedup_speed.py --rows 500000 --rounds 1 --programs datagen,rensa,rensa_matrix,rensa_rho,datasketch
 	DATAGEN_PEERS_PYTHON=$(PEERS)/bin/python $(BIN)/python tests/bench/dedup_speed.py --rows 5000 --rounds 1 --programs datagen,semhash
+	$(BIN)/python tests/bench/dedup_scale.py
+	DATAGEN_PEERS_PYTHON=$(PEERS)/bin/python $(BIN)/python tests/bench/dedup_quality.py
+	$(BIN)/python tests/bench/leak_quality.py
 
 # Engine ray on several nodes of this machine, one of them killed; an environment of its own, for its size.
 RAY ?= .venv-ray

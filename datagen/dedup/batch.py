@@ -10,6 +10,7 @@ Cost: one pass over the text, one sort a band, and exact comparisons for the few
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -18,7 +19,7 @@ from datagen.dedup.compared import Compared
 from datagen.dedup.engines.candidates import Integers, Runs
 from datagen.dedup.engines.rowtable import RowTable
 from datagen.dedup.engines.steps import Engine, open_engine
-from datagen.dedup.engines.verify import Evidence, first_equal, witnesses
+from datagen.dedup.engines.verify import Evidence, find_witnesses
 from datagen.errors import UsageError, suggest
 
 Reason = Literal["exact_duplicate", "near_duplicate"]
@@ -66,10 +67,13 @@ def find_in_table(table: RowTable, *, threshold: float, ngram: int, engine: Engi
     check_options(threshold, ngram, engine)
     if table.rows < 2:
         return Found([], {})
+    # numba loads only when there is something to compare.
+    from datagen.dedup.kernels.sign import first_equal
+
     steps = open_engine(engine)
     bands = steps.candidates(table.text, ngram, threshold)
-    active = active_rows(bands)
-    first = active[first_equal(table.identity.take(active))]
+    active = active_rows(bands, table.rows)
+    first = first_equal(*table.identity, active)
     distinct = active[first == active]
     evidence = Evidence.of(
         distinct,
@@ -79,13 +83,16 @@ def find_in_table(table: RowTable, *, threshold: float, ngram: int, engine: Engi
         None if table.guards is None else table.guards[distinct],
         partial(steps.shingle, ngram=ngram),
     )
-    root = steps.join(evidence, [evidence.positions(runs) for runs in bands], threshold)
+    root = steps.join(evidence, list(evidence.positions(bands)), threshold)
     return describe(active, first, evidence, root, threshold, prefer)
 
 
-def active_rows(bands: Sequence[Runs]) -> Integers:
-    """Return the rows, ascending, that share a band with another; all that verification will look at."""
-    return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *(runs.rows for runs in bands)]))
+def active_rows(bands: Sequence[Runs], rows: int) -> Integers:
+    """Return those of ``rows`` rows, ascending, that share a band with another; all that verification will look at."""
+    inside = np.zeros(rows, dtype=np.bool_)
+    for runs in bands:
+        inside[runs.rows] = True
+    return np.flatnonzero(inside)
 
 
 def describe(
@@ -102,37 +109,41 @@ def describe(
     position = np.searchsorted(evidence.rows, first)
     roots = root[position]
     order = np.argsort(roots, kind="stable")
-    starts = np.flatnonzero(np.append(True, np.diff(roots[order]) != 0)) if len(order) else order
-    row_of, first_of, position_of = active.tolist(), first.tolist(), position.tolist()
-    clusters: list[list[int]] = []  # of indices into active
-    compared: list[list[int]] = []  # of positions, the kept row's first
-    ends = np.append(starts[1:], len(order))
-    several = ends - starts > 1
-    in_order: list[int] = order.tolist()
-    for start, end in zip(starts[several].tolist(), ends[several].tolist(), strict=True):
-        group = in_order[start:end]
-        if prefer is not None:
-            kept = max(group, key=lambda g: (prefer(row_of[g]), -g))
-            group = [kept, *(g for g in group if g != kept)]
-        clusters.append(group)
-        compared.append(list(dict.fromkeys(position_of[g] for g in group)))
-    flat = [p for positions in compared for p in positions]
-    witness, similarity = witnesses(evidence, compared, threshold)
-    near = {p: (flat[w], s) for p, w, s in zip(flat, witness.tolist(), similarity.tolist(), strict=True) if w >= 0}
-    duplicates: list[Duplicate] = []
-    for number, (kept, *others) in enumerate(clusters):
-        kept_row, kept_at = row_of[kept], position_of[kept]
-        for g in others:
-            row, at = row_of[g], position_of[g]
-            if at == kept_at:
-                duplicates.append(Duplicate(row, kept_row, number, "exact_duplicate", 1.0, kept_row))
-            elif first_of[g] != row:
-                duplicates.append(Duplicate(row, kept_row, number, "exact_duplicate", 1.0, first_of[g]))
-            else:
-                other, similar = near[at]
-                similar_row = kept_row if other == kept_at else int(evidence.rows[other])
-                duplicates.append(Duplicate(row, kept_row, number, "near_duplicate", similar, similar_row))
-    return Found([[row_of[g] for g in cluster] for cluster in clusters], {d.row: d for d in sorted(duplicates)})
+    _, starts, sizes = np.unique(roots[order], return_index=True, return_counts=True)
+    # Members of clusters of two or more, one cluster after another, as indices into active.
+    members = order[np.repeat(sizes > 1, sizes)]
+    ends = np.cumsum(sizes[sizes > 1])
+    starts = np.append(0, ends)
+    if prefer is not None:
+        members = _kept_first(members, starts, active, prefer)
+    rows, at, kept = active[members], position[members], np.repeat(starts[:-1], np.diff(starts))
+    witness, similarity = find_witnesses(evidence, at, starts, threshold)
+    exact = at == at[kept]
+    similar = np.where(exact | (at[witness] == at[kept]), rows[kept], evidence.rows[at[witness]])
+    copies = ~exact & (first[members] != rows)
+    similar[copies] = first[members[copies]]
+    exact |= copies
+    similarity[exact] = 1.0
+    number = np.repeat(np.arange(len(ends)), np.diff(starts))
+    dropped = np.flatnonzero(np.arange(len(members)) != kept)
+    dropped = dropped[np.argsort(rows[dropped])]
+    reasons: list[Reason] = ["exact_duplicate" if e else "near_duplicate" for e in exact[dropped].tolist()]
+    columns = (rows, rows[kept], number)
+    values = [column[dropped].tolist() for column in columns]
+    duplicates = list(map(Duplicate, *values, reasons, similarity[dropped].tolist(), similar[dropped].tolist()))
+    in_order: list[int] = rows.tolist()
+    clusters = [in_order[a:b] for a, b in pairwise(starts.tolist())]
+    return Found(clusters, dict(zip(values[0], duplicates, strict=True)))
+
+
+def _kept_first(members: Integers, starts: Integers, active: Integers, prefer: Prefer) -> Integers:
+    """Move the member that ``prefer`` ranks highest to the front of its cluster."""
+    moved = members.copy()
+    for start, end in pairwise(starts.tolist()):
+        group: list[int] = members[start:end].tolist()
+        kept = max(range(len(group)), key=lambda k: (prefer(int(active[group[k]])), -k))
+        moved[start:end] = [group[kept], *group[:kept], *group[kept + 1 :]]
+    return moved
 
 
 def check_options(threshold: float, ngram: int, engine: str) -> None:

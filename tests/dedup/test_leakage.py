@@ -6,8 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.dedup.leakage import Leak, LeakIndex, find_leaks, find_sample_leaks
+from datagen.dedup.leakage.near_rows import find_near_rows
+from datagen.dedup.leakage.rare import COMMON, find_rare_overlaps, find_rare_sample_overlaps
+from datagen.dedup.leakage.review import find_review_pairs
 from datagen.dedup.overlap import OverlapIndex
+from datagen.dedup.semantic import open_embedder
 from datagen.dedup.shingle import shingle
+from datagen.errors import UsageError
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
 
@@ -51,9 +56,6 @@ def test_every_pair_is_reported_in_order() -> None:
 
 
 def test_short_answers_may_be_equal_long_ones_may_not() -> None:
-    def qa(question: str, answer: str) -> Sample:
-        return Sample.of(question_answer(question, answer))
-
     long = "请在入住前一天下午六点之前拨打前台电话取消"
     train = [qa("早餐什么时候开始供应？", "七点。"), qa("怎么取消订单？", long)]
     evaluation = [qa("餐厅每天最早几点营业？", "七点。"), qa("不想住了要如何处理？", f"{long}。")]
@@ -68,3 +70,56 @@ def test_overlaps_against_brute_force(texts: list[str], query: str) -> None:
     expected = [(i, len(s & own), len(s)) for i, s in enumerate(sets) if s & own]
     found = OverlapIndex([shingle(t, 2) for t in texts]).overlaps(shingle(query, 2))
     assert [tuple(row) for row in np.array(found).T.tolist()] == expected
+
+
+def qa(question: str, answer: str) -> Sample:
+    return Sample.of(question_answer(question, answer))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "leaks"),
+    [
+        ("请问酒店健身房几点钟开门呢？", "早上七点。", True),
+        ("请问酒店的健身房几点钟开门呢", "早上 7 点", False),
+        ("请问酒店的游泳池几点钟开门呢？", "上午九点。", False),
+        ("", "早上七点。", False),
+    ],
+)
+def test_a_row_with_a_few_words_changed_is_given_away_by_its_answer(question: str, answer: str, leaks: bool) -> None:
+    evaluation = [qa("请问酒店的健身房几点开门呢？", "早上七点。")]
+    found = find_near_rows([qa(question, answer)], evaluation)
+    assert [leak[:3] for leak in found] == ([(0, 0, "near_duplicate")] if leaks else [])
+
+
+def test_other_figures_in_the_question_are_another_question() -> None:
+    rows = [qa(f"请问湖景套房{month}月份每晚多少钱？", "每晚六百元。") for month in (11, 12)]
+    assert find_near_rows(rows[:1], rows[1:]) == []
+
+
+PASSAGE = "Guests who arrive after eleven must tell the front desk by telephone before six on the day they come"
+
+
+def test_a_rare_passage_leaks_and_a_template_does_not() -> None:
+    evaluation = [f"Please note. {PASSAGE}. Thank you.", "短句。"]
+    once = [f"From our rules: {PASSAGE}!", "nothing of the kind", "短句。"]
+    assert find_rare_overlaps(once, evaluation) == [Leak(0, 0, "rare_ngram", 7 / 11)]
+    assert find_rare_overlaps([f"{n} {PASSAGE} {n}" for n in range(COMMON + 1)], evaluation) == []
+    chinese = "旺季期间取消预订需要提前七十二个小时通知酒店前台否则收取首晚房费"
+    assert [leak[:3] for leak in find_rare_overlaps([f"规则：{chinese}。"], [f"{chinese}，请知悉"])] == [(0, 0, "rare_ngram")]
+
+
+def test_an_exam_on_trained_documents_may_share_evidence() -> None:
+    train = [qa("What about late arrival?", PASSAGE)]
+    recall = [qa("Must I call?", PASSAGE).tagged(eval_set="recall"), qa("Must I call?", PASSAGE).tagged(eval_set="unseen")]
+    assert [leak.eval_row for leak in find_rare_sample_overlaps(train, recall)] == [1]
+    assert find_rare_sample_overlaps(train, recall, shared_evidence=True) == []
+
+
+def test_the_review_queue_leaves_out_what_the_rules_found() -> None:
+    train, evaluation = ["退房时间是中午十二点。", "健身房在三楼。", ""], ["中午十二点是退房时间。", "健身房在三楼。", ""]
+    known = find_leaks(train, evaluation)
+    pairs = find_review_pairs(train, evaluation, open_embedder("tfidf"), threshold=0.4, known=known)
+    assert [(leak.train_row, leak.eval_row) for leak in known] == [(1, 1)]
+    assert [(p.train_row, p.eval_row, p.same_numbers) for p in pairs] == [(0, 0, True)]
+    with pytest.raises(UsageError, match="threshold"):
+        find_review_pairs([], [], open_embedder("tfidf"), threshold=2)

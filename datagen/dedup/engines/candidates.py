@@ -30,11 +30,9 @@ def runs_of_keys(keys: npt.NDArray[np.uint32]) -> Runs:
 
     Keys have 32 bits, so some rows share one by chance: about ``n**2 / 2**33`` pairs of n, refuted by the first comparison.
     """
-    from datagen.dedup.kernels.sign import pack_keys, runs_of_sorted
+    from datagen.dedup.kernels.sign import runs_of_sorted, sort_keys
 
-    packed = pack_keys(keys)
-    packed.sort()
-    return Runs(*runs_of_sorted(packed))
+    return Runs(*runs_of_sorted(sort_keys(keys)))
 
 
 def runs_of_datasketch(signatures: Signatures, threshold: float) -> Iterator[Runs]:

@@ -52,7 +52,7 @@ class Spill:
         path = self._folder / name
         if not path.exists() or not path.stat().st_size:
             return np.zeros(0, dtype=dtype)
-        return np.asarray(np.memmap(path, dtype=dtype, mode="r"))
+        return np.asarray(np.memmap(path, dtype=dtype, mode="c"))
 
     def remove(self, name: str) -> None:
         """Give an array's disk space back."""

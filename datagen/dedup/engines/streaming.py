@@ -157,7 +157,7 @@ class _Job:
             row, at = until, end
         self._spill.finish()
         evidence = Evidence(distinct, self._sets("text", sizes), self._sets("answer", sizes), asked, np.array(guards, dtype=np.uint64))
-        root = join(evidence, map(evidence.positions, bands), self._options.threshold)
+        root = join(evidence, evidence.positions(bands), self._options.threshold)
         return describe(active, first, evidence, root, self._options.threshold, self._prefer(ranks))
 
     def conflicts(self, rows: int, found: Found) -> list[list[int]]:

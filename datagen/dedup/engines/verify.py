@@ -4,7 +4,7 @@ The same functions serve every engine; what they return depends on the rows and 
 else, so engines with the same candidates agree bit for bit.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,18 +47,17 @@ class Evidence:
             answers = shingle(completion)
         return cls(rows, shingle(text), answers, asked, nothing if guards is None else guards)
 
-    def positions(self, runs: Runs) -> Runs:
-        """Return the runs over positions; rows that are not in ``rows`` leave their runs."""
-        at = np.minimum(np.searchsorted(self.rows, runs.rows), max(len(self.rows) - 1, 0))
-        known = self.rows[at] == runs.rows if len(self.rows) else np.zeros(len(at), dtype=np.bool_)
-        before = np.append(0, np.cumsum(known))
-        return Runs(at[known], before[runs.starts])
-
-
-def first_equal(identity: Column) -> Integers:
-    """Return, per row, the first row with the same bytes."""
-    first: dict[bytes, int] = {}
-    return np.array([first.setdefault(identity.row(i), i) for i in range(identity.rows)], dtype=np.int64)
+    def positions(self, bands: Iterable[Runs]) -> Iterator[Runs]:
+        """Yield the runs over positions; rows that are not in ``rows`` leave their runs."""
+        size = int(self.rows[-1]) + 1 if len(self.rows) else 0
+        position = np.full(size, -1, dtype=np.int64)
+        position[self.rows] = np.arange(len(self.rows))
+        for runs in bands:
+            at = np.full(len(runs.rows), -1, dtype=np.int64)
+            inside = runs.rows < size
+            at[inside] = position[runs.rows[inside]]
+            known = at >= 0
+            yield Runs(at[known], np.append(0, np.cumsum(known))[runs.starts])
 
 
 def join(evidence: Evidence, bands: Iterable[Runs], threshold: float) -> Integers:
@@ -80,17 +79,15 @@ def roots(parent: Integers) -> Integers:
         parent = above
 
 
-def witnesses(evidence: Evidence, clusters: Sequence[Sequence[int]], threshold: float) -> tuple[Integers, Floats]:
-    """Return, per member of all clusters in a row, the member (position in its cluster's row list, flattened) it is near, and how near.
+def find_witnesses(evidence: Evidence, members: Integers, starts: Integers, threshold: float) -> tuple[Integers, Floats]:
+    """Return, per member of a cluster (positions; ``members[starts[k]:starts[k + 1]]``, the kept row first), the member it is near, as an
+    index into ``members``, and how near: the first one that is near it, so the kept row wherever it is. The kept row itself has 0.
 
-    The kept row comes first in a cluster and has -1. A member's witness is the first one that is near it: the kept row wherever it is.
+    The result depends on the clusters alone, not on how they were found.
     """
-    from datagen.dedup.kernels.join import find_witnesses
+    from datagen.dedup.kernels.join import witnesses_of
 
-    starts = np.zeros(len(clusters) + 1, dtype=np.int64)
-    np.cumsum([len(c) for c in clusters], out=starts[1:])
-    members = np.fromiter((i for c in clusters for i in c), dtype=np.int64, count=int(starts[-1]))
-    return find_witnesses(members, starts, *evidence.sets, *evidence.answers, evidence.questions, evidence.guards, threshold)
+    return witnesses_of(members, starts, *evidence.sets, *evidence.answers, evidence.questions, evidence.guards, threshold)
 
 
 def repeated(questions: Hashes) -> Hashes:

@@ -20,28 +20,29 @@ class Column(NamedTuple):
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Column":
         """Encode strings; a lone surrogate becomes the three bytes that Python's ``surrogatepass`` makes of it."""
-        parts: list[bytes] = []
+        # Grows in place: every byte is written to fresh memory once.
+        data = bytearray()
         sizes: list[int] = []
         remaining = iter(texts)
         while block := list(islice(remaining, 4096)):
             joined = "".join(block)
             if joined.isascii():
                 # One byte a character: encoded at once, which is several times faster.
-                parts.append(joined.encode())
+                data += joined.encode()
                 sizes += map(len, block)
             else:
                 encoded = [text.encode("utf-8", "surrogatepass") for text in block]
-                parts += encoded
+                data += b"".join(encoded)
                 sizes += map(len, encoded)
         offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
         np.cumsum(np.fromiter(sizes, dtype=np.int64, count=len(sizes)), out=offsets[1:])
-        return cls(np.frombuffer(b"".join(parts), dtype=np.uint8), offsets)
+        return cls(_frozen(data), offsets)
 
     @classmethod
     def of_bytes(cls, rows: Sequence[bytes]) -> "Column":
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)), out=offsets[1:])
-        return cls(np.frombuffer(b"".join(rows), dtype=np.uint8), offsets)
+        return cls(_frozen(b"".join(rows)), offsets)
 
     @classmethod
     def of_series(cls, series: "Series") -> "Column":
@@ -49,7 +50,7 @@ class Column(NamedTuple):
         filled = series.fill_null("")
         offsets = np.zeros(len(filled) + 1, dtype=np.int64)
         np.cumsum(filled.str.len_bytes().to_numpy(), out=offsets[1:])
-        return cls(np.frombuffer("".join(filled.str.join("").to_list()).encode(), dtype=np.uint8), offsets)
+        return cls(_frozen("".join(filled.str.join("").to_list()).encode()), offsets)
 
     @property
     def rows(self) -> int:
@@ -68,7 +69,7 @@ class Column(NamedTuple):
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum(ends - starts, out=offsets[1:])
         parts = [view[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
-        return Column(np.frombuffer(b"".join(parts), dtype=np.uint8), offsets)
+        return Column(_frozen(b"".join(parts)), offsets)
 
     def chunks(self, *, size: int) -> Iterator[tuple[int, int]]:
         """Yield ranges of rows of about ``size`` bytes each."""
@@ -78,3 +79,10 @@ class Column(NamedTuple):
             stop = min(max(stop, start + 1), self.rows)
             yield start, stop
             start = stop
+
+
+def _frozen(data: bytes | bytearray) -> npt.NDArray[np.uint8]:
+    """View bytes as an array that nobody may write to, so that compiled loops see one type whatever the bytes come from."""
+    array = np.frombuffer(data, dtype=np.uint8)
+    array.flags.writeable = False
+    return array

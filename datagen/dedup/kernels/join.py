@@ -144,7 +144,7 @@ def unite(
 
 
 @compiled
-def find_witnesses(
+def witnesses_of(
     members: Integers,
     starts: Integers,
     values: Hashes,
@@ -155,17 +155,13 @@ def find_witnesses(
     guards: Hashes,
     threshold: float,
 ) -> tuple[Integers, Floats]:
-    """Say, for every member of every cluster, which member it is near: the first in order that is, so the kept row wherever it is.
-
-    ``members[starts[k]:starts[k + 1]]`` is a cluster, the kept row first. Returns positions in ``members`` (-1 for the kept row) and
-    similarities. The result depends on the clusters alone, not on how they were found.
-    """
-    witness = np.full(len(members), -1, dtype=np.int64)
+    """See :func:`datagen.dedup.engines.verify.find_witnesses`; a row's copies, at the same position, are no witnesses."""
+    witness = np.zeros(len(members), dtype=np.int64)
     similarity = np.zeros(len(members), dtype=np.float64)
     for k in range(len(starts) - 1):
         for at in range(starts[k] + 1, starts[k + 1]):
             for other in range(starts[k], starts[k + 1]):
-                if other == at:
+                if members[other] == members[at]:
                     continue
                 similar = similarity_of(members[at], members[other], values, offsets, answers, answer_offsets, questions, guards, threshold)
                 if similar >= 0.0:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datagen.dedup.kernels.compiled import compiled
-from datagen.dedup.kernels.windows import Bytes, Entries, Hashes, hash_units, hash_windows, longest_of, sort_hashes
+from datagen.dedup.kernels.windows import Bytes, Entries, Hashes, hash_units, hash_windows, longest_of, mix, sort_hashes
 from datagen.dedup.minhash import PERMUTATIONS
 
 Integers = npt.NDArray[np.int64]
@@ -90,18 +90,21 @@ def key_texts(
     units = np.empty(longest_of(offsets) + SPARE, dtype=np.uint64)
     windows = np.empty(len(units), dtype=np.uint64)
     least = np.empty(PERMUTATIONS, dtype=np.uint32)
+    keys = np.empty(bands, dtype=np.uint64)
     for row in range(rows):
         count = hash_units(data, offsets[row], offsets[row + 1], entries, sequences, units)
         if count <= 0:
             left[row] = True
             continue
         sign_windows(windows, hash_windows(units, count, ngram, windows), a, b, least)
+        # All bands side by side: a band's own steps wait for each other.
+        keys[:] = 0
+        for p in range(width):
+            for band in range(bands):
+                key = (keys[band] ^ np.uint64(least[band * width + p])) * _KEY_PRIME
+                keys[band] = key ^ (key >> _KEY_SHIFT)
         for band in range(bands):
-            key = np.uint64(0)
-            for p in range(band * width, band * width + width):
-                key = (key ^ np.uint64(least[p])) * _KEY_PRIME
-                key ^= key >> _KEY_SHIFT
-            out[band, row] = np.uint32(key >> _HIGH)
+            out[band, row] = np.uint32(keys[band] >> _HIGH)
     return left
 
 
@@ -117,7 +120,8 @@ def shingle_texts(
     windows = np.empty(len(units), dtype=np.uint64)
     ordered = np.empty(len(units), dtype=np.uint64)
     heads = np.empty((1 << 16) + 1, dtype=np.int64)
-    values = np.empty(offsets[rows] - offsets[0] + SPARE * rows, dtype=np.uint64)
+    # Room for what most texts need; fresh memory that is never used would cost more than all the work.
+    values = np.empty((offsets[rows] - offsets[0]) // 4 + SPARE, dtype=np.uint64)
     total = 0
     for row in range(rows):
         count = hash_units(data, offsets[row], offsets[row + 1], entries, sequences, units)
@@ -127,21 +131,100 @@ def shingle_texts(
         count = hash_windows(units, count, ngram, windows)
         sort_hashes(windows, count, ordered, heads)
         start = total
+        if total + count > len(values):
+            larger = np.empty(2 * (total + count), dtype=np.uint64)
+            larger[:total] = values[:total]
+            values = larger
         for i in range(count):
             if i == 0 or ordered[i] != ordered[i - 1]:
                 values[total] = ordered[i]
                 total += 1
         sizes[row] = total - start
-    return values[:total].copy(), sizes, left
+    return values[:total], sizes, left
 
 
 @compiled
-def pack_keys(keys: npt.NDArray[np.uint32]) -> Hashes:
-    """Return ``key << 32 | row``."""
-    packed = np.empty(len(keys), dtype=np.uint64)
-    for row in range(len(keys)):
-        packed[row] = np.uint64(keys[row]) << _HIGH | np.uint64(row)
-    return packed
+def first_equal(data: Bytes, offsets: Integers, rows: Integers) -> Integers:
+    """Return, per row of ``rows`` (ascending), the first of them whose bytes are the same."""
+    size = 16
+    while size < 2 * len(rows):
+        size *= 2
+    slots = np.full(size, -1, dtype=np.int64)
+    hashes = np.empty(len(rows), dtype=np.uint64)
+    first = np.empty(len(rows), dtype=np.int64)
+    for k in range(len(rows)):
+        start, end = offsets[rows[k]], offsets[rows[k] + 1]
+        h = np.uint64(end - start)
+        i = start
+        # Four chains side by side: a step waits for the one four bytes before it, not for its neighbour's.
+        h0, h1, h2, h3 = h, h ^ np.uint64(1), h ^ np.uint64(2), h ^ np.uint64(3)
+        while i + 4 <= end:
+            h0 = (h0 ^ np.uint64(data[i])) * _KEY_PRIME
+            h1 = (h1 ^ np.uint64(data[i + 1])) * _KEY_PRIME
+            h2 = (h2 ^ np.uint64(data[i + 2])) * _KEY_PRIME
+            h3 = (h3 ^ np.uint64(data[i + 3])) * _KEY_PRIME
+            i += 4
+        while i < end:
+            h0 = (h0 ^ np.uint64(data[i])) * _KEY_PRIME
+            i += 1
+        h = mix(mix(mix(h0) ^ h1) ^ mix(h2 ^ mix(h3)))
+        hashes[k] = h
+        slot = np.int64(h & np.uint64(size - 1))
+        first[k] = rows[k]
+        while slots[slot] >= 0:
+            j = slots[slot]
+            if hashes[j] == h and _same(data, offsets, rows[j], rows[k]):
+                first[k] = rows[j]
+                break
+            slot = (slot + 1) & (size - 1)
+        if first[k] == rows[k]:
+            slots[slot] = k
+    return first
+
+
+@compiled
+def _same(data: Bytes, offsets: Integers, i: int, j: int) -> bool:
+    length = offsets[i + 1] - offsets[i]
+    if length != offsets[j + 1] - offsets[j]:
+        return False
+    equal = True
+    at = 0
+    while equal and at < length:
+        equal = data[offsets[i] + at] == data[offsets[j] + at]
+        at += 1
+    return equal
+
+
+@compiled
+def sort_keys(keys: npt.NDArray[np.uint32]) -> Hashes:
+    """Return ``key << 32 | row``, sorted: a radix sort in three rounds of 11 bits, several times faster than numpy's sort."""
+    rows = len(keys)
+    heads = np.zeros((3, 2048), dtype=np.int64)
+    for row in range(rows):
+        key = np.int64(keys[row])
+        heads[0, key & 2047] += 1
+        heads[1, (key >> 11) & 2047] += 1
+        heads[2, key >> 22] += 1
+    for digit in range(3):
+        total = 0
+        for place in range(2048):
+            count = heads[digit, place]
+            heads[digit, place] = total
+            total += count
+    one, two = np.empty(rows, dtype=np.uint64), np.empty(rows, dtype=np.uint64)
+    for row in range(rows):
+        place = np.int64(keys[row]) & 2047
+        one[heads[0, place]] = np.uint64(keys[row]) << _HIGH | np.uint64(row)
+        heads[0, place] += 1
+    for i in range(rows):
+        place = np.int64(one[i] >> np.uint64(43)) & 2047
+        two[heads[1, place]] = one[i]
+        heads[1, place] += 1
+    for i in range(rows):
+        place = np.int64(two[i] >> np.uint64(54))
+        one[heads[2, place]] = two[i]
+        heads[2, place] += 1
+    return one
 
 
 @compiled

@@ -33,12 +33,11 @@ def find_rare_overlaps(train: Sequence[str], evaluation: Sequence[str]) -> list[
         index = OverlapIndex([wanted.row(i) if text else wanted.row(i)[:0] for i, text in enumerate(own)])
         sets = shingle_sets(Column.of(train), width)
         # A text shorter than a window is one shingle of its own width, which no window equals.
-        values, counts = np.unique(sets.values, return_counts=True)
-        common = values[counts > COMMON]
+        _, which, counts = np.unique(sets.values, return_inverse=True, return_counts=True)
+        rare = counts[which] <= COMMON
         for row in range(len(train)):
-            windows = sets.row(row)
-            rare = windows[~np.isin(windows, common, assume_unique=True)]
-            rows, shared, sizes = index.overlaps(rare)
+            windows = sets.row(row)[rare[sets.offsets[row] : sets.offsets[row + 1]]]
+            rows, shared, sizes = index.overlaps(windows)
             scores = (shared / sizes).tolist()
             found += [Leak(row, i, "rare_ngram", score) for i, score in zip(rows.tolist(), scores, strict=True)]
     return sorted(found)

@@ -89,11 +89,14 @@ def find_leaks(train_texts: Sequence[str], eval_texts: Sequence[str]) -> list[Le
 
 
 def find_sample_leaks(train: Sequence[Sample], evaluation: Sequence[Sample]) -> list[Leak]:
-    """Return every pair of rows whose prompts share text, or whose completions of 13 units or more do; the stronger finding of a pair.
+    """Return every pair of rows whose prompts share text, or whose completions of 13 units or more do, or that are alike in both (see
+    :mod:`datagen.dedup.leakage.near_rows`); the stronger finding of a pair.
 
     A plain text (a benchmark's row in no known format, a pre-training passage) is compared with the other side's prompts, too.
     """
-    found: dict[tuple[int, int], Leak] = {}
+    from datagen.dedup.leakage.near_rows import find_near_rows
+
+    found: dict[tuple[int, int], Leak] = {leak[:2]: leak for leak in find_near_rows(train, evaluation)}
     sides = [(question_of, question_of), (long_answer_of, long_answer_of), (question_of, plain_text_of), (plain_text_of, question_of)]
     for read_train, read_evaluation in sides:
         for leak in find_leaks([read_train(s) for s in train], [read_evaluation(s) for s in evaluation]):

