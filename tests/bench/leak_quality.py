@@ -50,14 +50,7 @@ def make_rows(documents: list[Document], target: int, purpose: Purpose) -> list[
 def rewrite_exactly(text: str, rng: random.Random) -> str:
     """Change only what comparison ignores."""
     wide = {ord(c): chr(ord(c) + 0xFEE0) for c in "0123456789"}
-    changes = [
-        lambda t: t.translate(wide),
-        lambda t: t.upper(),
-        lambda t: f"  {t} ",
-        lambda t: t.rstrip("？?。.！!") + "！",
-        lambda t: f"“{t}”",
-    ]
-    return rng.choice(changes)(text)
+    return rng.choice([text.translate(wide), text.upper(), f"  {text} ", text.rstrip("？?。.！!") + "！", f"“{text}”"])
 
 
 def rewrite_nearly(text: str, rng: random.Random) -> str:
