@@ -8,7 +8,21 @@ from datagen.cli import COMMANDS, main
 
 def test_public_names_are_sorted_complete_and_load() -> None:
     assert datagen.__all__ == sorted(datagen.__all__)
-    assert datagen.__all__ == ["audit", "deduplicate", "load_samples", "probe", "register", "run", "split", "validate"]
+    assert datagen.__all__ == [
+        "audit",
+        "check_data_dir",
+        "deduplicate",
+        "export_dataset",
+        "list_registered",
+        "load_samples",
+        "probe",
+        "register",
+        "repair",
+        "run",
+        "split",
+        "unregister",
+        "validate",
+    ]
     for name in datagen.__all__:
         assert callable(getattr(datagen, name))
         assert getattr(datagen, name).__doc__

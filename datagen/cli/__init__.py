@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "convert": "Convert between row formats.",
     "validate": "Predict what LLaMA-Factory does with every row: kept, dropped or crash.",
     "register": "Write <name>_train and <name>_eval into LLaMA-Factory's dataset_info.json.",
+    "export": "Write a dataset for LLaMA-Factory, OpenAI, Hugging Face or TRL.",
     "unregister": "Take a dataset out of LLaMA-Factory's dataset_info.json.",
     "list": "List the datasets registered in a LLaMA-Factory data directory.",
     "train-config": "Print LLaMA-Factory YAML and the exact training command.",

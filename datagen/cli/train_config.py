@@ -1,5 +1,6 @@
-"""``datagen train-config``: LLaMA-Factory YAML for a registered dataset, and the exact command."""
+"""``datagen train-config``: a training configuration for a registered dataset, and the exact command."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,8 +9,9 @@ import typer
 from datagen.cli.console import JsonOption, emit, say, workspace_of
 
 if TYPE_CHECKING:
-    from datagen.export.recipes.llamafactory import TrainPreset
+    from datagen.export.recipes.facts import Recipe, TrainFacts
 
+_TASKS = ("merge", "predict", "chat")
 Task = Literal["sft", "dpo", "kto", "rm", "ppo", "pt", "merge", "predict", "chat"]
 
 
@@ -35,75 +37,79 @@ def train_config(
     epochs: Annotated[float, typer.Option("--epochs", min=0.0)] = 3.0,
     max_steps: Annotated[int | None, typer.Option("--max-steps", min=1)] = None,
     cutoff_len: Annotated[int, typer.Option("--cutoff-len", min=16)] = 2048,
+    for_: Annotated[
+        Literal["llamafactory", "trl", "axolotl", "unsloth"],
+        typer.Option("--for", help="Program that trains; merge, predict, chat: llamafactory."),
+    ] = "llamafactory",
     as_json: JsonOption = False,
 ) -> None:
-    from datagen.errors import UsageError, suggest
-    from datagen.export.llamafactory.registry.dataset_info import FILE_NAME, read_info
-    from datagen.export.llamafactory.registry.entry import read_entry
+    from datagen.errors import UsageError
     from datagen.export.llamafactory.templates.choose import Template, choose_template
-    from datagen.export.recipes import llamafactory as recipes
+    from datagen.export.recipes.facts import Recipe, TrainFacts, TrainPreset
+    from datagen.export.recipes.llamafactory import llamafactory_recipe, task_command, task_yaml
+    from datagen.export.recipes.registered import registered_facts
     from datagen.jsonl import write_bytes
 
     folder = data_dir or workspace_of(ctx).data_dir
-    entries = read_info(folder)
-    if f"{name}_train" not in entries:
-        names = [n.removesuffix("_train") for n in entries if n.endswith("_train")]
-        hint = f"register it first; {suggest(name, names)}" if names else "register it first: datagen register FILE --name NAME"
-        raise UsageError(f"no entry '{name}_train' in {folder / FILE_NAME}", hint=hint)
+    preset = TrainPreset(
+        lora_rank=lora_rank,
+        loraplus_lr_ratio=loraplus,
+        learning_rate=learning_rate,
+        epochs=epochs,
+        max_steps=max_steps,
+        cutoff_len=cutoff_len,
+    )
+    facts: TrainFacts = registered_facts(
+        folder, name, stage=stage if stage not in _TASKS else "sft", model=model, device=device, preset=preset, any_stage=stage in _TASKS
+    )
+    facts = replace(facts, output_dir=output_dir or f"saves/{name}/{stage}-{facts.sha256[:8]}")
     chosen = Template(template, "given") if template else choose_template(model)
-    if not chosen.certain:
+    if not chosen.certain and for_ == "llamafactory":
         say(f"note: template {chosen.name}: {chosen.why}")
-    metadata = entries[f"{name}_train"].get("datagen", {})
-    saves = output_dir or f"saves/{name}/{stage}-{str(metadata.get('sha256', 'unknown'))[:8]}"
-    if stage in ("merge", "predict", "chat"):
+    target = out or Path(f"{name}_{stage}.{'py' if for_ == 'unsloth' else 'yaml'}")
+    if stage in _TASKS:
+        if for_ != "llamafactory":
+            raise UsageError(f"--stage {stage} is written for LLaMA-Factory only")
         if adapter is None:
             raise UsageError(f"--stage {stage} needs the trained adapter", hint="give --adapter DIR, the output_dir of the training")
-        text = recipes.task_yaml(
+        text = task_yaml(
             stage,
             model=model,
             template=chosen.name,
             adapter=adapter,
-            output_dir=saves,
-            eval_dataset=f"{name}_eval" if f"{name}_eval" in entries else "",
+            output_dir=facts.output_dir,
+            eval_dataset=f"{name}_eval" if facts.has_eval else "",
             data_dir=folder,
             cutoff_len=cutoff_len,
         )
+        recipe = Recipe(text, task_command(stage, target))
+    elif for_ == "llamafactory":
+        recipe = llamafactory_recipe(facts, target, data_dir=folder, template=chosen.name, reward_model=reward_model)
     else:
-        _check_stage(name, read_entry(f"{name}_train", entries[f"{name}_train"]).ranked, stage)
-        preset: TrainPreset = recipes.TrainPreset(
-            lora_rank=lora_rank,
-            loraplus_lr_ratio=loraplus,
-            learning_rate=learning_rate,
-            epochs=epochs,
-            max_steps=max_steps,
-            cutoff_len=cutoff_len,
-        )
-        text = recipes.train_yaml(
-            name,
-            data_dir=folder,
-            model=model,
-            template=chosen.name,
-            stage=stage,
-            output_dir=saves,
-            has_eval=f"{name}_eval" in entries,
-            train_rows=metadata.get("rows"),
-            device=device,
-            reward_model=reward_model,
-            preset=preset,
-        )
-    target = out or Path(f"{name}_{stage}.yaml")
-    command = recipes.task_command(stage, target) if stage in ("merge", "predict", "chat") else recipes.train_command(target)
+        recipe = _other_recipe(for_, facts, target)
     if out:
-        write_bytes(out, text.encode())
-    value = {"name": name, "stage": stage, "template": chosen.name, "template_why": chosen.why, "yaml": text, "command": command}
-    human = f"wrote {out}\n{command}\n" if out else f"{text}\n# save as {target}, then: {command}\n"
-    emit(value | {"out": str(out) if out else None, "output_dir": saves}, as_json=as_json, human=human)
+        write_bytes(out, recipe.text.encode())
+    value = {"name": name, "stage": stage, "for": for_, "template": chosen.name, "template_why": chosen.why, "yaml": recipe.text}
+    value |= {
+        "command": recipe.command,
+        "data_command": recipe.data_command,
+        "out": str(out) if out else None,
+        "output_dir": facts.output_dir,
+    }
+    commands = "\n".join(command for command in (recipe.data_command, recipe.command) if command)
+    human = f"wrote {out}\n{commands}\n" if out else f"{recipe.text}\n# save as {target}, then:\n# " + commands.replace("\n", "\n# ") + "\n"
+    emit(value, as_json=as_json, human=human)
 
 
-def _check_stage(name: str, ranked: bool, stage: str) -> None:
-    from datagen.errors import UsageError
+def _other_recipe(program: str, facts: "TrainFacts", target: Path) -> "Recipe":
+    if program == "trl":
+        from datagen.export.recipes.trl import trl_recipe
 
-    if ranked != (stage in ("dpo", "rm")):
-        kind = "preference pairs" if ranked else "no preference pairs"
-        stages = "dpo or rm" if ranked else "sft, kto, ppo or pt"
-        raise UsageError(f"{name}_train holds {kind}; LLaMA-Factory refuses it at stage {stage}", hint=f"use --stage {stages}")
+        return trl_recipe(facts, target)
+    if program == "axolotl":
+        from datagen.export.recipes.axolotl import axolotl_recipe
+
+        return axolotl_recipe(facts, target)
+    from datagen.export.recipes.unsloth import unsloth_recipe
+
+    return unsloth_recipe(facts, target)

@@ -34,7 +34,8 @@ CALLS = st.lists(st.builds(ToolCall, name=FILLED, arguments=ARGUMENTS), min_size
 TOOLS = st.lists(st.fixed_dictionaries({"name": FILLED, "description": TEXT, "parameters": st.just({"type": "object"})}), max_size=2).map(
     tuple
 )
-MEDIA = st.builds(Media, images=st.lists(FILLED, max_size=2).map(tuple), audios=st.lists(FILLED, max_size=1).map(tuple))
+PATHS = st.lists(FILLED, max_size=2).map(tuple)
+MEDIA = st.builds(Media, images=PATHS, videos=PATHS, audios=PATHS)
 
 
 @st.composite
@@ -76,6 +77,32 @@ def test_write_then_read_gives_the_record_back(format: RowFormat) -> None:
         assert codec.read(codec.write(record), "persona") == record
 
     law()
+
+
+@given(CALLS, st.lists(TEXT, min_size=2, max_size=2), TEXT, ANSWER)
+@settings(max_examples=50, deadline=None)
+def test_openai_keeps_text_beside_calls_and_parallel_results(
+    calls: tuple[ToolCall, ...], results: list[str], beside: str, answer: Message
+) -> None:
+    called = Message(role="assistant", content=beside, tool_calls=calls)
+    results_of = tuple(Message(role="tool", content=text) for text in results[: len(calls)])
+    record = ConversationRecord(messages=(Message(role="user", content="两间房多少钱？"), called, *results_of, answer))
+    row = write_openai(record)
+    ids = [call["id"] for call in row["messages"][1]["tool_calls"]]
+    assert [message["tool_call_id"] for message in row["messages"] if message["role"] == "tool"] == ids
+    assert read_openai(row) == record
+
+
+@given(FILLED, ANSWER)
+@settings(max_examples=50, deadline=None)
+def test_developer_is_read_as_system_and_null_content_beside_calls_as_empty(text: str, answer: Message) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "rate", "arguments": '{"room": 8}'}}
+    turns = [{"role": "developer", "content": text}, {"role": "user", "content": [{"type": "text", "text": text}]}]
+    row = {"messages": [*turns, {"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "tool", "content": "1"}]}
+    read = read_openai({"messages": [*row["messages"], {"role": "assistant", "content": answer.content}]})
+    assert [message.role for message in read.messages] == ["system", "user", "assistant", "tool", "assistant"]
+    assert (read.messages[0].content, read.messages[1].content, read.messages[2].content) == (text, text, "")
+    assert read_openai(write_openai(read)) == read
 
 
 @given(prompts(tool_turns=False), ANSWER)

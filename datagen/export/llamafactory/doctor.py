@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from datagen.errors import DataError, UsageError
+from datagen.export.findings import Finding
 from datagen.export.llamafactory.registry.dataset_info import FILE_NAME, read_info
 from datagen.export.llamafactory.registry.entry import Entry, read_entry
 from datagen.export.llamafactory.registry.listing import list_registered
-from datagen.export.llamafactory.rules.check import Finding, Report
+from datagen.export.llamafactory.rules.check import Report
 from datagen.export.llamafactory.rules.files import SUFFIXES
 from datagen.export.llamafactory.rules.validate import validate
 from datagen.schemas.detect import read_samples

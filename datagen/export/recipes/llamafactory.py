@@ -5,39 +5,16 @@ set instead of ``val_size`` (which splits merged rows at random and so leaks), b
 ``tokenized_path`` is never written: it silently trains on old data. Floats have a dot, as PyYAML needs.
 """
 
-import json
-import math
-import re
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from datagen.errors import UsageError
+from datagen.export.recipes.facts import PREFERENCE_STAGES, Recipe, TrainFacts, TrainPreset, TrainStage, eval_steps, learning_rate
+from datagen.export.recipes.yaml import Value, yaml_text
 
-TrainStage = Literal["sft", "dpo", "kto", "rm", "ppo", "pt"]
 Task = Literal["merge", "predict", "chat"]
-Value = str | int | float | bool
-_PREFERENCE_STAGES = ("dpo", "kto")
-_PLAIN = re.compile(r"[A-Za-z/][\w./-]*", re.ASCII)
-_YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _NO_BEST_MODEL = ("rm", "ppo")  # LLaMA-Factory refuses load_best_model_at_end for these
-
-
-@dataclass(frozen=True, slots=True)
-class TrainPreset:
-    """Training numbers. ``loraplus_lr_ratio`` (LoRA+): 16.0 is usual, None leaves it off. ``max_steps`` overrides epochs."""
-
-    lora_rank: int = 8
-    loraplus_lr_ratio: float | None = None
-    learning_rate: float | None = None
-    epochs: float = 3.0
-    max_steps: int | None = None
-    batch_size: int = 1
-    gradient_accumulation_steps: int = 8
-    cutoff_len: int = 2048
-    early_stopping_evals: int = 3
-    seed: int = 42
 
 
 def train_yaml(
@@ -78,7 +55,7 @@ def train_yaml(
     method: dict[str, Value] = {"stage": stage, "do_train": True, "finetuning_type": "lora", "lora_rank": p.lora_rank, "lora_target": "all"}
     if p.loraplus_lr_ratio is not None:
         method["loraplus_lr_ratio"] = p.loraplus_lr_ratio
-    if stage in _PREFERENCE_STAGES:
+    if stage in PREFERENCE_STAGES:
         method["pref_beta"] = 0.1
     if stage == "dpo":
         method["pref_loss"] = "sigmoid"
@@ -94,7 +71,7 @@ def train_yaml(
     train: dict[str, Value] = {
         "per_device_train_batch_size": p.batch_size,
         "gradient_accumulation_steps": p.gradient_accumulation_steps,
-        "learning_rate": p.learning_rate or (5.0e-6 if stage in _PREFERENCE_STAGES else 1.0e-5 if stage == "ppo" else 1.0e-4),
+        "learning_rate": learning_rate(stage, p),
         "num_train_epochs": p.epochs,
         "lr_scheduler_type": "cosine",
         "warmup_ratio": 0.1,
@@ -103,7 +80,7 @@ def train_yaml(
     if p.max_steps is not None:
         train["max_steps"] = p.max_steps
     train |= {"use_cpu": True} if device == "cpu" else {"bf16": True}
-    steps = _eval_steps(train_rows, p)
+    steps = eval_steps(train_rows, p)
     output: dict[str, Value] = {"output_dir": output_dir, "logging_steps": min(10, steps), "plot_loss": True, "report_to": "none"}
     output |= {"save_strategy": "steps", "save_steps": steps, "save_total_limit": 2}
     sections = {"model": _model(model), "method": method, "dataset": data, "output": output, "train": train}
@@ -112,7 +89,7 @@ def train_yaml(
         if stage not in _NO_BEST_MODEL:
             sections["eval"] |= {"load_best_model_at_end": True, "metric_for_best_model": "eval_loss", "greater_is_better": False}
             sections["eval"]["early_stopping_steps"] = p.early_stopping_evals
-    return _yaml(sections)
+    return yaml_text(sections)
 
 
 def task_yaml(
@@ -133,10 +110,10 @@ def task_yaml(
     """
     head: dict[str, Value] = {**_model(model), "adapter_name_or_path": adapter, "template": template}
     if task == "chat":
-        return _yaml({"model": head | {"infer_backend": "huggingface"}})
+        return yaml_text({"model": head | {"infer_backend": "huggingface"}})
     if task == "merge":
         export: dict[str, Value] = {"export_dir": output_dir, "export_size": 5, "export_device": "cpu", "export_legacy_format": False}
-        return _yaml({"model": head, "export": export})
+        return yaml_text({"model": head, "export": export})
     if not eval_dataset or data_dir is None:
         raise UsageError("predict needs an eval set and its data directory")
     data: dict[str, Value] = {
@@ -154,7 +131,29 @@ def task_yaml(
         "do_sample": False,
     }
     output: dict[str, Value] = {"output_dir": output_dir, "per_device_eval_batch_size": 1, "report_to": "none"}
-    return _yaml({"model": head, "method": predict, "dataset": data, "output": output})
+    return yaml_text({"model": head, "method": predict, "dataset": data, "output": output})
+
+
+def llamafactory_recipe(facts: TrainFacts, path: Path, *, data_dir: Path, template: str, reward_model: str | None = None) -> Recipe:
+    """Return the YAML for registered data, and the command that trains; the data is read where it is registered.
+
+    Raises:
+        UsageError: as in :func:`train_yaml`.
+    """
+    text = train_yaml(
+        facts.name,
+        data_dir=data_dir,
+        model=facts.model,
+        template=template,
+        stage=facts.stage,
+        output_dir=facts.output_dir,
+        has_eval=facts.has_eval,
+        train_rows=facts.train_rows,
+        device=facts.device,
+        reward_model=reward_model,
+        preset=facts.preset,
+    )
+    return Recipe(text, train_command(path))
 
 
 def train_command(yaml_path: Path) -> str:
@@ -170,38 +169,3 @@ def task_command(task: Task, yaml_path: Path) -> str:
 
 def _model(model: str) -> dict[str, Value]:
     return {"model_name_or_path": model, "trust_remote_code": False}
-
-
-def _eval_steps(rows: int | None, preset: TrainPreset) -> int:
-    if preset.max_steps is not None:
-        return max(1, min(50, preset.max_steps))
-    if rows is None:
-        return 50
-    return max(1, math.ceil(rows / (preset.batch_size * preset.gradient_accumulation_steps)) // 2)
-
-
-def _yaml(sections: dict[str, dict[str, Value]]) -> str:
-    blocks = [f"### {title}\n" + "".join(f"{key}: {_scalar(value)}\n" for key, value in keys.items()) for title, keys in sections.items()]
-    return "\n".join(blocks)
-
-
-def _scalar(value: Value) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return _float(value)
-    plain = isinstance(value, int) or (_PLAIN.fullmatch(value) and value.lower() not in _YAML_WORDS)
-    return str(value) if plain else json.dumps(value, ensure_ascii=False)
-
-
-def _float(value: float) -> str:
-    """Write 0.0001 as ``1.0e-4``: a bare ``1e-4`` is a text to PyYAML."""
-    if 0 < abs(value) < 0.01:
-        exponent = math.floor(math.log10(abs(value)) + 1e-9)
-        return f"{_dotted(value / 10**exponent)}e{exponent}"
-    return _dotted(value)
-
-
-def _dotted(value: float) -> str:
-    text = f"{value:.12g}"
-    return text if "." in text else f"{text}.0"

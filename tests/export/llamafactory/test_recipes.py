@@ -9,7 +9,8 @@ import yaml
 
 from datagen.errors import UsageError
 from datagen.export.llamafactory import choose_template, train_command, train_yaml
-from datagen.export.recipes.llamafactory import TrainPreset, TrainStage, task_yaml
+from datagen.export.recipes.facts import TrainPreset, TrainStage
+from datagen.export.recipes.llamafactory import task_yaml
 
 
 def config(stage: TrainStage = "sft", **options: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ and their order are kept. Keys that occur twice or NaN are refused rather than n
 """
 
 import json
+import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from datagen.errors import DataError, UsageError, WorkspaceBusy
 from datagen.jsonl import JsonObject, guard_disk, read_text, write_json
 
 FILE_NAME = "dataset_info.json"
+_NAME = re.compile(r"[^\s,/\\:*?\"'<>|.][^\s,/\\:*?\"'<>|]{0,99}")
 
 
 def read_info(data_dir: Path) -> JsonObject:
@@ -64,6 +66,17 @@ def locked(data_dir: Path, *, timeout_s: float = 30.0) -> Generator[None]:
         yield
     finally:
         lock.release()
+
+
+def check_name(name: str) -> None:
+    """Raise if a name cannot be chosen in LLaMA-Factory (it splits at commas) or cannot begin a file name.
+
+    Raises:
+        UsageError: says what is allowed.
+    """
+    if not _NAME.fullmatch(name):
+        hint = "no commas, blanks, slashes, quotes or colons; no leading dot; 100 characters at most"
+        raise UsageError(f"'{name}' cannot name a dataset", hint=hint)
 
 
 def is_ours(entry: object) -> bool:

@@ -4,7 +4,6 @@ Rows that LLaMA-Factory would drop or stop on are refused before anything is wri
 each atomically, under the directory's lock. Registering the same content again changes nothing.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -12,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from datagen.errors import DataError, UsageError
+from datagen.export.findings import Finding
 from datagen.export.formats import encode_rows, to_rows
-from datagen.export.llamafactory.registry.dataset_info import FILE_NAME, is_ours, locked, read_info, write_info
+from datagen.export.llamafactory.registry.dataset_info import FILE_NAME, check_name, is_ours, locked, read_info, write_info
 from datagen.export.llamafactory.registry.entry import read_entry, write_entry
-from datagen.export.llamafactory.rules.check import Finding, check_table, default_stage
+from datagen.export.llamafactory.rules.check import check_table, default_stage
 from datagen.export.llamafactory.rules.table import build_table
 from datagen.export.size_advice import SizeAdvice, advise
 from datagen.hashing import sha256_hex
@@ -25,7 +25,6 @@ from datagen.schemas.record import ConversationRecord, FeedbackRecord, Preferenc
 from datagen.schemas.sample import Sample
 
 Replace = bool | Literal["own"]
-_NAME = re.compile(r"[^\s,/\\:*?\"'<>|.][^\s,/\\:*?\"'<>|]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +97,7 @@ def register(
         DataError: no train samples, a sample that the format cannot hold, rows that LLaMA-Factory would drop or stop on, or a broken index.
         WorkspaceBusy: another process holds the directory.
     """
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"'{name}' cannot name a dataset", hint="no commas, blanks, slashes, quotes or colons; no leading dot; 100 characters at most"
-        )
+    check_name(name)
     if not train:
         raise DataError(f"nothing to register as {name}_train: there are no samples")
     chosen = format or fitting_format([*train, *eval_])

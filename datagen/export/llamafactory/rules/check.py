@@ -11,30 +11,16 @@ tokens, thinking blocks. Not predicted: SFT packing; formatting ``openai``.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal
 
+from datagen.export.findings import Finding, Severity
 from datagen.export.llamafactory.registry.entry import Entry
 from datagen.export.llamafactory.rules.align import Aligned, Crash, Defect, converter_of
 from datagen.export.llamafactory.rules.quality import quality_findings
 from datagen.export.llamafactory.rules.stages import Stage, judge
 from datagen.export.llamafactory.rules.table import Table
 from datagen.export.llamafactory.tokens.check import TokenCheck, TokenStats
+from datagen.export.row_style import style_mix
 from datagen.jsonl import JsonObject
-
-Severity = Literal["crash", "drop", "bad", "note"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing found. ``row`` is 0-based, ``line`` 1-based (for a JSON array: the row's position); None for the file as a whole."""
-
-    dataset: str
-    row: int | None
-    code: str
-    severity: Severity
-    message: str
-    fix: str
-    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +84,9 @@ def check_table(table: Table, entry: Entry, stage: Stage, tokens: TokenCheck | N
         except Crash as crash:
             aligned.append(crash)
     fates = judge(aligned, stage)
+    if tokens and stage != "pt":
+        pairs = zip(aligned, fates, strict=True)
+        fates = [tokens.stops(row) if fate is None and isinstance(row, Aligned) else fate for row, fate in pairs]
     findings = [*gate, *_fate_findings(entry.name, fates, table.lines)]
     notes = quality_findings(aligned, fates, stage, tokens.control if tokens else None)
     stats: list[TokenStats] = []
@@ -112,11 +101,24 @@ def check_table(table: Table, entry: Entry, stage: Stage, tokens: TokenCheck | N
     if any(isinstance(row, Aligned) and any(row.media) for row in aligned):
         message = "rows carry images, videos or audios: a template of a text-only model stops on them"
         findings.append(Finding(entry.name, None, "needs_multimodal", "note", message, "train a multimodal model with its template"))
+    findings += _style_findings(table, entry)
     counts = Counter("kept" if fate is None else "crash" if isinstance(fate, Crash) else "drop" for fate in fates)
     if counts["drop"] == len(fates):
         message = "all rows are dropped: 'Cannot find valid samples, check `data/README.md` for the data format.'"
         findings.append(Finding(entry.name, None, "no_valid_rows", "crash", message, "see the findings of the rows"))
     return Report(n, counts["kept"], counts["drop"], counts["crash"], tuple(findings), (entry.name,), tuple(stats))
+
+
+def _style_findings(table: Table, entry: Entry) -> list[Finding]:
+    if entry.formatting != "alpaca" or not entry.column("prompt") or not entry.column("query"):
+        return []
+    mix = style_mix([{"instruction": row.get(entry.column("prompt")), "input": row.get(entry.column("query"))} for row in table.rows])
+    if not mix.mixed:
+        return []
+    others = mix.task + mix.other
+    message = f"{mix.persona} rows have a constant instruction and the question in input, {others} have the question in instruction"
+    fix = "use one style: datagen convert --style persona or --style task"
+    return [Finding(entry.name, None, "mixed_row_styles", "bad", message, fix)]
 
 
 def default_stage(entry: Entry) -> Stage:

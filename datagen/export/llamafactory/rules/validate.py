@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from datagen.errors import DataError, UsageError, suggest
+from datagen.export.findings import Finding
 from datagen.export.llamafactory.registry.dataset_info import FILE_NAME, read_info
 from datagen.export.llamafactory.registry.entry import Entry, entry_for_detected, read_entry
-from datagen.export.llamafactory.rules.check import Finding, Report, check_table, default_stage
+from datagen.export.llamafactory.rules.check import Report, check_table, default_stage
 from datagen.export.llamafactory.rules.files import load_table
 from datagen.export.llamafactory.rules.stages import Stage
 from datagen.export.llamafactory.rules.table import Table

@@ -11,6 +11,7 @@ from datagen.export.llamafactory.rules.quality import Note
 from datagen.export.llamafactory.rules.stages import Stage
 from datagen.export.llamafactory.templates.choose import choose_template
 from datagen.export.llamafactory.templates.spec import template_spec
+from datagen.export.llamafactory.templates.tools import calls_text
 from datagen.export.llamafactory.tokens.encode import Encoded, Encoding, encode_row, pretraining_length, texts_of
 from datagen.export.llamafactory.tokens.tokenizer import load_tokenizer
 from datagen.jsonl import JsonObject
@@ -48,6 +49,19 @@ class TokenCheck:
     template_why: str
     how: Encoding
     control: re.Pattern[str] | None = field(default=None)
+
+    def stops(self, row: Aligned) -> Crash | None:
+        """Return why the template stops on a row that the template ``default`` trains on: a call with text before it, where it reads
+        JSON only."""
+        if not self.how.spec.fuses_system:
+            return None
+        for turn in (*row.prompt, *row.response):
+            try:
+                calls_text(str(turn.content), "default", looks_for_calls=False) if turn.role == "function" else ""
+            except (ValueError, KeyError, TypeError):
+                message = f"template {self.template} reads a function call as JSON only; this one has text around it"
+                return Crash("call_not_plain_json", message, "remove the text around the JSON, or use another template")
+        return None
 
     def check(
         self, dataset: str, rows: Sequence[Aligned | Crash], fates: Sequence[Defect | Crash | None], stage: Stage

@@ -1,0 +1,56 @@
+"""``datagen export``: a dataset for LLaMA-Factory, OpenAI, Hugging Face or TRL. Exit code 1 if the target would refuse it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from datagen.cli.console import JsonOption, emit
+
+_SHOWN = 20
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="Train rows in any known format, or datagen samples.")],
+    to: Annotated[Literal["llamafactory", "openai", "huggingface", "trl"], typer.Option("--to", help="What to write for.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write into.", file_okay=False)],
+    eval_file: Annotated[Path | None, typer.Option("--eval", help="Eval rows.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the dataset; default: FILE's.")] = None,
+    licence: Annotated[str, typer.Option("--license", help="Hugging Face licence identifier, for the card.")] = "unknown",
+    audit: Annotated[Path | None, typer.Option("--audit", help="JSON of datagen audit --json, for the card.")] = None,
+    format: Annotated[str | None, typer.Option("--format", help="Row format of FILE, if it is not recognised.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite what an earlier export wrote.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    from datagen.errors import DataError
+    from datagen.export.dataset import export_dataset
+    from datagen.hashing import sha256_hex
+    from datagen.jsonl import read_json
+    from datagen.schemas.detect import read_samples
+
+    figures = read_json(audit) if audit else None
+    if audit and not isinstance(figures, dict):
+        raise DataError(f"{audit}: expected a JSON object, got {type(figures).__name__}")
+    files = [file, *([eval_file] if eval_file else [])]
+    done = export_dataset(
+        read_samples(file, format),
+        out,
+        to=to,
+        eval_=read_samples(eval_file, format) if eval_file else (),
+        name=name or file.stem.removesuffix("_train"),
+        licence=licence,
+        audit=figures,
+        sources={path.name: sha256_hex(path.read_bytes()) for path in files},
+        replace=replace,
+    )
+    lines = [f"{done.train_rows} rows ({done.columns})" + (f", {done.eval_rows} eval rows" if done.eval_rows else "") + f" for {to}:"]
+    lines += [f"  {role}: {path}" for role, path in done.files.items()]
+    lines += [f"  {advice.message}" for advice in done.advice]
+    for f in done.findings[:_SHOWN]:
+        place = f.dataset if f.line is None else f"{f.dataset}:{f.line}"
+        lines.append(f"  {f.severity} {f.code} {place}: {f.message}; {f.fix}")
+    if len(done.findings) > _SHOWN:
+        lines.append(f"  and {len(done.findings) - _SHOWN} more findings (--json shows all)")
+    emit(done.to_json(), as_json=as_json, human="\n".join(lines))
+    if done.errors:
+        raise typer.Exit(1)
