@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-browser screenshots check bench bench-dedup bench-ui test-ray clean accept-llamafactory test-slow
+.PHONY: demo test test-browser screenshots check bench bench-dedup bench-ui bench-validate test-ray clean accept-llamafactory accept-trl test-slow
 
 # Everything runs from an editable install, pinned by constraints.txt; made again when either file changes.
 $(STAMP): pyproject.toml constraints.txt
@@ -65,6 +65,14 @@ test-ray: $(STAMP)
 accept-llamafactory: $(STAMP)
 	bash tests/acceptance/make_llamafactory_venv.sh
 	$(BIN)/python -m pytest -m llamafactory tests/acceptance
+
+accept-trl: $(STAMP)
+	bash tests/acceptance/make_llamafactory_venv.sh
+	bash tests/acceptance/make_trl_venv.sh
+	$(BIN)/python -m pytest -m trl tests/acceptance
+
+bench-validate: $(STAMP)
+	$(BIN)/python tests/bench/validate_speed.py
 
 clean:
 	rm -rf demo dist build .pytest_cache .ruff_cache .hypothesis

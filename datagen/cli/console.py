@@ -29,10 +29,12 @@ def library_of(ctx: typer.Context) -> Path | None:
 def emit(value: JsonObject, *, as_json: bool, human: str | Any) -> None:
     """Print the result: ``value`` as one JSON object with ``--json``, else ``human`` (text or a rich renderable)."""
     if as_json:
-        sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+        # A lone surrogate from a user's file cannot be written as UTF-8; its escape can.
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace").decode() + "\n")
         return
     if isinstance(human, str):
-        sys.stdout.write(human if human.endswith("\n") else f"{human}\n")
+        text = human if human.endswith("\n") else f"{human}\n"
+        sys.stdout.write(text.encode(errors="backslashreplace").decode())
         return
     from rich.console import Console
 

@@ -14,6 +14,8 @@ if [ ! -x "$VENV/bin/llamafactory-cli" ]; then
   site="$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')"
   echo "# stands in for torchaudio (text only)" > "$site/torchaudio.py"
 fi
+# What predict's ROUGE and BLEU need; LLaMA-Factory does not install it.
+"$VENV/bin/python" -c "import jieba, nltk, rouge_chinese" 2>/dev/null || "$VENV/bin/pip" install -q jieba nltk rouge-chinese
 MODEL="${DATAGEN_LF_MODEL:-$VENV/share/datagen-tiny-llama}"
 if [ ! -f "$MODEL/config.json" ]; then
   "$VENV/bin/python" - "$MODEL" <<'PY'

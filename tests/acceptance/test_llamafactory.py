@@ -120,9 +120,29 @@ def test_registered_set_trains_to_the_end(stage: str, make: Any, tmp_path: Path,
     losses = [entry["eval_loss"] for entry in log if "eval_loss" in entry]
     assert losses
     assert all(math.isfinite(loss) for loss in losses)
+    if stage == "rm":
+        _train_ppo(workspace, reward_model=out, work=tmp_path)
     if stage == "sft" and make is hotel:
+        predict = ["train-config", "hotel", "--stage", "predict", "--model", str(MODEL), "--adapter", str(out), "--cutoff-len", "256"]
+        assert main([*workspace, *predict, "--output-dir", str(tmp_path / "predicted"), "-o", str(tmp_path / "predict.yaml")]) == 0
+        run_lf([str(VENV / "bin/llamafactory-cli"), "train", str(tmp_path / "predict.yaml")], tmp_path)
+        scores = json.loads((tmp_path / "predicted/predict_results.json").read_text())
+        assert {"predict_bleu-4", "predict_rouge-1", "predict_rouge-l"} <= set(scores)
+        predictions = (tmp_path / "predicted/generated_predictions.jsonl").read_text(encoding="utf-8").splitlines()
+        assert len(predictions) == 6
         merged = tmp_path / "merged"
         task = ["train-config", "hotel", "--stage", "merge", "--model", str(MODEL), "--adapter", str(out), "--output-dir", str(merged)]
         assert main([*workspace, *task, "-o", str(tmp_path / "merge.yaml")]) == 0
         run_lf([str(VENV / "bin/llamafactory-cli"), "export", str(tmp_path / "merge.yaml")], tmp_path)
         assert (merged / "model.safetensors").exists()
+
+
+def _train_ppo(workspace: list[str], *, reward_model: Path, work: Path) -> None:
+    """PPO asks for unpaired rows: the prompts of the same hotel, scored by the reward model just trained."""
+    write_jsonl(work / "prompts.jsonl", [Sample.of(hotel(i)).to_json() for i in range(8)])
+    assert main([*workspace, "register", str(work / "prompts.jsonl"), "--name", "asked"]) == 0
+    config = ["train-config", "asked", "--stage", "ppo", "--model", str(MODEL), "--device", "cpu", "--max-steps", "1", "--cutoff-len", "64"]
+    out = ["--reward-model", str(reward_model), "--output-dir", str(work / "ppo"), "-o", str(work / "ppo.yaml")]
+    assert main([*workspace, *config, *out]) == 0
+    run_lf([str(VENV / "bin/llamafactory-cli"), "train", str(work / "ppo.yaml")], work)
+    assert (work / "ppo/adapter_model.safetensors").stat().st_size > 0

@@ -98,7 +98,13 @@ def _lenient_rows(path: Path, changes: list[Change], left_out: list[Change]) -> 
         return plain, table.lines
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
-    text = _decoded(path, changes)
+    try:
+        return _parsed(path, _decoded(path, changes), left_out)
+    except RecursionError as error:
+        raise DataError(f"{path}: JSON is nested too deeply", hint="flatten the rows") from error
+
+
+def _parsed(path: Path, text: str, left_out: list[Change]) -> tuple[list[JsonObject], list[int]]:
     if text.lstrip()[:1] == "[":
         try:
             parsed = cast("list[object]", json.loads(text))
