@@ -120,7 +120,7 @@ def test_trainers_read_the_export_and_learn_answers_only(model: Path, tmp_path: 
         assert main(["export", str(tmp_path / f"{name}.jsonl"), "--to", "trl", "-o", str(tmp_path / name)]) == 0
     run_trl([str(VENV / "bin/python"), str(HERE / "trl_driver.py"), str(model), str(tmp_path), str(tmp_path / "seen.json")], tmp_path)
     seen = json.loads((tmp_path / "seen.json").read_text(encoding="utf-8"))
-    assert seen["sft"]["learned"] == ["每晚300元。<|im_end|>\n"]
+    assert seen["sft"]["learned"] == ["每晚300元。<|im_end|>"]
     assert f"<|im_start|>user\n{ZH}\n100号房一晚多少钱？<|im_end|>" in seen["sft"]["inputs"][0]
     assert seen["tools"]["learned"] == ['{"name": "rate", "arguments": {"room": 100}}<|im_end|>300.<|im_end|>']
     assert '"name": "rate", "description": "房价"' in seen["tools"]["inputs"][0]

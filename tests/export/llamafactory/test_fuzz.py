@@ -15,7 +15,7 @@ from datagen.export.llamafactory.rules.stages import Stage
 WORDS = st.sampled_from(["human", "gpt", "[", '{"name": 1}', "2024-01-02"])
 KEYS = st.sampled_from(["from", "value", "role", "content", "x"])
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | WORDS,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8) | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
