@@ -84,6 +84,8 @@ def train_config(
         )
         recipe = Recipe(text, task_command(stage, target))
     elif for_ == "llamafactory":
+        if stage == "ppo":
+            say("note: LLaMA-Factory 0.9.5 runs ppo with trl 0.8.6 to 0.9.6 only, not with the newer trl that pip installs beside it")
         recipe = llamafactory_recipe(facts, target, data_dir=folder, template=chosen.name, reward_model=reward_model)
     else:
         recipe = _other_recipe(for_, facts, target)

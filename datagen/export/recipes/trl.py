@@ -33,6 +33,8 @@ def trl_recipe(facts: TrainFacts, path: Path) -> Recipe:
     method: dict[str, Value] = {
         "use_peft": True, "lora_r": p.lora_rank, "lora_alpha": 2 * p.lora_rank, "lora_dropout": 0.0, "lora_target_modules": "all-linear",
     }  # fmt: skip
+    if facts.stage == "rm":
+        method["lora_task_type"] = "SEQ_CLS"
     if facts.stage in ("dpo", "kto"):
         method["beta"] = 0.1
     if facts.stage == "sft" and facts.several_answers:

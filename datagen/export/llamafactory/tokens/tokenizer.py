@@ -70,6 +70,9 @@ def load_tokenizer(model: str | Path, spec: TemplateSpec) -> TemplateTokenizer:
         from transformers import AutoTokenizer
     except ImportError as error:
         raise MissingExtra.of("counting tokens with a model's tokenizer", "probe") from error
+    folder = Path(model)
+    if folder.is_dir() and not any(path.name.startswith(("tokenizer", "vocab", "spiece")) for path in folder.iterdir()):
+        raise UsageError(f"{model}: no tokenizer there", hint="give a model folder with tokenizer files")
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
     except OSError as error:
