@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: demo test test-browser screenshots check bench bench-dedup bench-ui bench-validate test-ray clean accept-llamafactory accept-trl test-slow
+.PHONY: demo test check bench bench-audit bench-metrics bench-dedup test-ray clean accept-llamafactory test-slow
 
 # Everything runs from an editable install, pinned by constraints.txt; made again when either file changes.
 $(STAMP): pyproject.toml constraints.txt
@@ -42,6 +43,13 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python tests/bench/probe_speed.py
+
+bench-audit: $(STAMP)
+	$(BIN)/python tests/bench/audit_speed.py 100000
+
+# Trains some small sets a call and goes on where it was; call it until it prints the correlations.
+bench-metrics: $(STAMP)
+	$(BIN)/python tests/bench/metric_validity.py
 
 # The programs that deduplication is compared with, in an environment of their own.
 PEERS ?= .venv-dedup-peers

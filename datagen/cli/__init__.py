@@ -21,6 +21,8 @@ COMMANDS: dict[str, str] = {
     "dedup": "Remove exact and near duplicates from a dataset file.",
     "leak": "Find contamination between a train and an eval set.",
     "audit": "Say what is in a dataset and how good it is: defects, duplicates, diversity, coverage.",
+    "select": "Choose some rows of many: best, a band, diverse, or random.",
+    "diff": "Say what changed between two datasets or iterations, and how every figure moved.",
     "split": "Split a dataset into train, eval and vault without leakage.",
     "convert": "Convert between row formats.",
     "validate": "Predict what LLaMA-Factory does with every row: kept, dropped or crash.",

@@ -1,18 +1,25 @@
 """``datagen audit FILE``. Exit code 1 if an area says the data should change."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, say
+from datagen.cli.console import JsonOption, emit, library_of, say, workspace_of
+
+if TYPE_CHECKING:
+    from datagen.score.api import RowModel
 
 
 def audit(
+    ctx: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="FILE_OR_DATASET_INFO", help="Dataset file, dataset_info.json, or its folder.")],
     docs: Annotated[Path | None, typer.Option("--docs", help="The documents: adds grounding and coverage.")] = None,
     against: Annotated[Path | None, typer.Option("--against", help="An evaluation set: adds leakage.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="One entry of dataset_info.json.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="A local model (gemma3-270m, a folder): adds NLL and IFD per row.")] = None,
+    judge: Annotated[str | None, typer.Option("--judge", help="An LLM (openai:MODEL@URL): grades rows by a rubric.")] = None,
+    judge_rows: Annotated[int, typer.Option("--judge-rows", min=1, help="Most rows to have graded.")] = 100,
     html: Annotated[Path | None, typer.Option("--html", help="Also write the page: one file, no network.")] = None,
     language: Annotated[Literal["zh", "en"], typer.Option("--language", help="Of the page.")] = "en",
     as_json: JsonOption = False,
@@ -20,7 +27,22 @@ def audit(
     from datagen.report.audit.terminal import audit_tables
     from datagen.score.api import audit as check
 
-    result = check(source, docs=docs, against=against, name=name, on_stage=lambda stage: say(f"audit: {stage}"))
+    models: list[RowModel] = []
+    if model is not None:
+        from datagen.probe.measure.row_losses import RowLosses
+
+        models.append(RowLosses(model))
+    grader = None
+    if judge is not None:
+        from datagen.clients import open_client
+        from datagen.score.model.judge import Judge
+
+        client = open_client(judge, workspace_of(ctx).responses, concurrency=8)
+        grader = Judge(client, model=judge, rows=judge_rows, library=library_of(ctx))
+        models.append(grader)
+    result = check(source, docs=docs, against=against, name=name, models=models, on_stage=lambda stage: say(f"audit: {stage}"))
+    if grader is not None and grader.failures:
+        say(f"audit: {len(grader.failures)} rows have no grade, the first because: {next(iter(grader.failures.values()))}")
     if html is not None:
         from datagen.report.audit.page import write_page
 

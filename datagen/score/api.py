@@ -106,9 +106,9 @@ def audit(
     coverage = None
     if corpus is not None:
         with clock.stage("coverage"):
-            kept_rows = [i for i in range(len(source.rows)) if i not in dropped]
-            texts = (frame["prompt"] + "\n" + frame["completion"]).to_list()
-            coverage = measure_coverage(corpus, [texts[i] for i in kept_rows], [places[i] for i in kept_rows])
+            # Dropped rows keep their number and lose their place.
+            kept = [RowPlaces((), "dropped", p.support, p.passages) if i in dropped else p for i, p in enumerate(places)]
+            coverage = measure_coverage(corpus, (frame["prompt"] + "\n" + frame["completion"]).to_list(), kept)
     if models:
         with clock.stage("models"):
             scores = scores.hstack([column for model in models for column in model.score(source.samples).get_columns()])

@@ -115,6 +115,19 @@ class AuditResult:
         own = Counter(f.row for f in self.findings if f.row not in dropped and f.row >= 0)
         return [row for row, _ in sorted(own.items(), key=lambda item: (-item[1], item[0]))]
 
+    def model_scores(self) -> dict[str, dict[str, float]]:
+        """Return, for each model-based score, over how many rows it is known and its percentiles p5, p50, p95."""
+        from datagen.score.defects import SCORERS
+
+        own = [c for c in self.scores.columns if c != "row" and c not in {s.name for s in SCORERS}]
+        found: dict[str, dict[str, float]] = {}
+        for name in own:
+            values = self.scores[name].drop_nans()
+            if len(values):
+                marks = {f"p{round(q * 100)}": float(values.quantile(q, "nearest") or 0.0) for q in (0.05, 0.5, 0.95)}
+                found[name] = {"rows": float(len(values)), **marks}
+        return found
+
     def area(self, name: str) -> Area:
         """Return the verdict on an area."""
         return next(area for area in self.areas if area.name == name)
@@ -151,6 +164,7 @@ class AuditResult:
                 "topics": [{"terms": list(t.terms), "share": round(t.share, 4)} for t in self.topics.topics],
             },
             "balance": self.balance.to_json(),
+            "model_scores": self.model_scores(),
             "coverage": None if self.coverage is None else coverage_json(self.coverage),
             "size": [advice.to_json() for advice in self.size],
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},

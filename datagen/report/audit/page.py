@@ -38,6 +38,7 @@ def render_page(result: AuditResult, language: Language) -> str:
         clusters=view.clusters(result),
         conflicts=view.conflicts(result),
         leaks=view.leaks(result),
+        models=view.models(result),
         lengths={name: view.extremes(result, f"{name}_tokens") for name in ("prompt", "completion")},
         documents=documents[: view.DOCUMENTS],
         hidden=len(documents[view.DOCUMENTS :]),

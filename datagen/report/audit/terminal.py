@@ -57,6 +57,8 @@ def _figures(result: AuditResult) -> Table:
         table.add_row(metric.name, f"{metric.value:.3f} ± {metric.sd:.3f} at {metric.n} {metric.unit} (larger: {more} varied)")
     topics = "; ".join(f"{', '.join(t.terms[:3])} {t.share:.0%}" for t in result.topics.topics[:6])
     table.add_row("topics", Text(f"evenness {result.topics.evenness:.2f}: {topics}"))
+    for name, marks in result.model_scores().items():
+        table.add_row(name, "  ".join(f"{mark} {value:.3g}" for mark, value in marks.items()))
     if result.coverage is not None:
         facts = ", ".join(f"{kind} {hit}/{total}" for kind, (hit, total) in result.coverage.facts.items())
         table.add_row("facts covered", facts)

@@ -47,6 +47,15 @@ class FunnelStep:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelScore:
+    """A model-based score, its percentiles and the rows to read first."""
+
+    name: str
+    marks: dict[str, float]
+    worst: list[ShownRow]
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A stretch of a section's text; ``missed`` if no row says it."""
 
@@ -131,6 +140,17 @@ def conflicts(result: AuditResult) -> list[list[ShownRow]]:
 def leaks(result: AuditResult) -> list[ShownRow]:
     """Return the leaking rows, at most a screenful."""
     return [row_of(result, f.row, f.what) for f in result.findings if f.code == "leak"][: 2 * WORST]
+
+
+def models(result: AuditResult) -> list[ModelScore]:
+    """Return the model-based scores with the rows to read first: lowest grades, highest losses."""
+    shown: list[ModelScore] = []
+    for name, marks in result.model_scores().items():
+        values = result.scores[name].to_list()
+        known = [i for i, value in enumerate(values) if value == value]
+        order = sorted(known, key=lambda i: (values[i] if name.startswith("judge") else -values[i], i))
+        shown.append(ModelScore(name, marks, [row_of(result, i, f"{values[i]:.3g}") for i in order[:WORST]]))
+    return shown
 
 
 def extremes(result: AuditResult, column: str) -> tuple[list[ShownRow], list[ShownRow]]:

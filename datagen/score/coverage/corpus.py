@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RowPlaces:
-    """Where a row belongs: ``by`` is ``evidence`` (its own spans, found in the documents), ``retrieval``, or ``none``."""
+    """Where a row belongs: ``by`` is ``evidence`` (its own spans, found in the documents), ``retrieval``, ``none``, or ``dropped``."""
 
     places: tuple[Place, ...]
     by: str

@@ -74,8 +74,8 @@ def measure_coverage(corpus: Corpus, texts: Sequence[str], places: Sequence[RowP
 
     Args:
         corpus: the documents.
-        texts: question and answer of each kept row.
-        places: where each of these rows belongs (:meth:`Corpus.locate`).
+        texts: question and answer of each row.
+        places: where each of these rows belongs (:meth:`Corpus.locate`); a row without a place touches nothing.
     """
     touching: dict[int, list[tuple[int, int, int]]] = {}
     for row, placed in enumerate(places):

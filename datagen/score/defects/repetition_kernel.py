@@ -1,17 +1,12 @@
 """The compiled loop of :mod:`datagen.score.defects.repetition`."""
 
-# pyright: reportUntypedFunctionDecorator=false
-
 import numpy as np
 import numpy.typing as npt
 
-# Sets numba's cache folder, which must be done before numba is imported.
-import datagen.dedup.kernels  # noqa: F401  # pyright: ignore[reportUnusedImport]
-
-from numba import njit  # isort: skip
+from datagen.dedup.kernels.compiled import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def repeated_shares(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.float64]:
     """Return, for each row ``data[offsets[i]:offsets[i + 1]]``, the share of its bytes covered by windows seen earlier in the row.
 

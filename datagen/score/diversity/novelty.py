@@ -48,6 +48,14 @@ def vendi_score(vectors: npt.NDArray[np.floating]) -> float:
     return float(np.exp(-(values * np.log(values)).sum()))
 
 
+def local_density(vectors: npt.NDArray[np.floating]) -> Floats:
+    """Return each row's density: the inverse of the sum of the distances to its ten nearest neighbours, float64 of shape (n,)."""
+    distances = cosine_distances(vectors)
+    np.fill_diagonal(distances, np.inf)
+    near = np.sort(distances, axis=1)[:, : min(NEIGHBOURS, len(vectors) - 1)]
+    return 1.0 / (near.sum(axis=1) + _TINY)
+
+
 def cosine_distances(vectors: npt.NDArray[np.floating]) -> Floats:
     """Return 1 - cosine of all pairs, float64 of shape (n, n), clipped to [0, 2]."""
     unit = _unit(vectors)
