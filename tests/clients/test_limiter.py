@@ -33,11 +33,11 @@ def test_one_burst_cuts_once_and_successes_bring_it_back() -> None:
         async with limiter.slot() as later:
             limiter.throttled(later, None)
             seen.append(limiter.limit)
-        for _ in range(25):
-            limiter.succeeded()
-        seen.append(limiter.limit)
-        for _ in range(25 * 20):
-            limiter.succeeded()
+            for _ in range(25):
+                limiter.succeeded(later)
+            seen.append(limiter.limit)
+            for _ in range(25 * 20):
+                limiter.succeeded(later)
         return [*seen, limiter.limit]
 
     assert asyncio.run(run()) == [12, 9, 10, 16]
