@@ -5,6 +5,8 @@ The pure pair is that of ``gemini``, adapted: the old SDK takes no JSON Schema w
 """
 
 import asyncio
+import importlib
+import json
 from typing import Any
 
 from datagen.clients.connection import HINT_DOWN
@@ -35,13 +37,12 @@ class GeminiLegacy:
 
     def __init__(self, base_url: str, api_key: str, *, timeout_s: float) -> None:
         try:
-            import google.generativeai as sdk  # pyright: ignore[reportMissingImports]
+            self._sdk: Any = importlib.import_module("google.generativeai")
         except ImportError as error:
             raise MissingExtra.of("gemini-legacy: models", "gemini-legacy") from error
         self._base_url = base_url
         self._api_key = api_key
         self._timeout_s = timeout_s
-        self._sdk: Any = sdk
         self._sdk.configure(api_key=api_key, transport="rest", client_options={"api_endpoint": base_url})
 
     def __repr__(self) -> str:
@@ -55,35 +56,35 @@ class GeminiLegacy:
         """Nothing to close: the SDK keeps its connections."""
 
     def _send(self, request: ChatRequest) -> Any:
-        import requests
-        from google.api_core import exceptions, retry
-
+        # By name: the extra is not installed where this is checked.
+        requests = importlib.import_module("requests.exceptions")
+        exceptions, retry = (importlib.import_module(f"google.api_core.{name}") for name in ("exceptions", "retry"))
         model, call = build_legacy(request)
         # Without an own retry object the SDK retries by itself.
-        options = {"timeout": self._timeout_s, "retry": retry.Retry(predicate=lambda error: False)}
+        options = {"timeout": self._timeout_s, "retry": retry.Retry(predicate=_never)}
         name = f"{self._base_url} (model {request.model})"
         try:
             answer = self._sdk.GenerativeModel(**model).generate_content(**call, request_options=options)
         except exceptions.GoogleAPICallError as error:
             body = _body(error)
             raise explain_error(int(error.code or 0), body, request, self._api_key) from None
-        except requests.exceptions.Timeout as error:
+        except requests.Timeout as error:
             message = f"{name} gave no answer within {self._timeout_s:g} s"
             raise ExchangeFailed(message, hint=HINT_DOWN, kind="unavailable", maybe_billed=True) from error
-        except (requests.exceptions.RequestException, exceptions.RetryError) as error:
+        except (requests.RequestException, exceptions.RetryError) as error:
             message = f"{name} does not answer ({type(error).__name__})"
             raise ExchangeFailed(message, hint=HINT_DOWN, kind="unavailable", maybe_billed=True) from error
         return parse_response(_payload(answer), request)
 
 
+def _never(error: object) -> bool:
+    return False
+
+
 def _payload(answer: Any) -> JsonObject:
     """Return an answer in the wire's form; the SDK's ``to_dict`` writes snake case and may write enums as numbers."""
-    import json
-
-    message = type(answer._result).pb(answer._result)
-    from google.protobuf.json_format import MessageToJson
-
-    return json.loads(MessageToJson(message))
+    to_json = importlib.import_module("google.protobuf.json_format").MessageToJson
+    return json.loads(to_json(type(answer._result).pb(answer._result)))
 
 
 def _body(error: Any) -> JsonObject:
