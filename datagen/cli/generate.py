@@ -80,6 +80,7 @@ def generate(
             limits=limits,
             batch=batch,
             workspace=workspace.root,
+            find_model=_find_model,
         )
         maker = QA(client, model=model, items=items, temperature=temperature, library=library_of(ctx))
     else:
@@ -177,6 +178,13 @@ def _run(
             display.update(task, completed=state.accepted, note=note)
 
         return asyncio.run(work(tell))
+
+
+def _find_model(name: str) -> Path:
+    """Return the folder of a ``local:`` model, converting an embedded one the first time."""
+    from datagen.probe.models.known import resolve_model
+
+    return resolve_model(name).prepare("bfloat16", on_note=say)
 
 
 def _cost_note(client: "CachingClient | None", state: "Progress") -> str:

@@ -8,7 +8,7 @@ Everything in the response store counts, so that a killed and restarted run keep
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 
 from datagen.clients.prices import Price
@@ -40,6 +40,30 @@ class Budget:
         self.reserved = 0.0
         self._waiting: list[asyncio.Future[None]] = []
 
+    def most(self, request: ChatRequest) -> float:
+        """Return the most dollars a request can cost."""
+        return self.price.cost(_most_tokens_in(request), request.parameters.max_tokens or UNBOUNDED_COMPLETION)
+
+    def require(self, requests: Iterable[ChatRequest]) -> None:
+        """Check that all of these together cannot cross the cap (a batch is sent whole).
+
+        Raises:
+            BudgetExhausted: they could.
+        """
+        most = sum(map(self.most, requests))
+        if self.cap is not None and self.spent + most > self.cap:
+            raise self._exhausted(self.cap, most, "batch")
+
+    def spend(self, response: ChatResponse) -> None:
+        """Count an answer that no :meth:`hold` covers."""
+        self.spent += self.price.cost(response.tokens_in, response.tokens_out)
+
+    def _exhausted(self, cap: float, most: float, what: str) -> BudgetExhausted:
+        return BudgetExhausted(
+            f"the budget of ${cap:.2f} ends here: ${self.spent:.4f} spent, the next {what} could cost ${most:.4f}",
+            hint="everything paid is stored; run again with a larger --budget to go on where this stopped",
+        )
+
     @asynccontextmanager
     async def hold(self, request: ChatRequest) -> AsyncGenerator["Hold"]:
         """Reserve the most one exchange can cost, while it is in flight.
@@ -52,13 +76,10 @@ class Budget:
             yield hold
             self.spent += self.price.cost(*hold.used)
             return
-        most = self.price.cost(_most_tokens_in(request), request.parameters.max_tokens or UNBOUNDED_COMPLETION)
+        most = self.most(request)
         while self.spent + self.reserved + most > self.cap:
             if self.reserved <= 1e-12:
-                raise BudgetExhausted(
-                    f"the budget of ${self.cap:.2f} ends here: ${self.spent:.4f} spent, the next request could cost ${most:.4f}",
-                    hint="everything paid is stored; run again with a larger --budget to go on where this stopped",
-                )
+                raise self._exhausted(self.cap, most, "request")
             place = asyncio.get_running_loop().create_future()
             self._waiting.append(place)
             await place

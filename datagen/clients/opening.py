@@ -1,6 +1,7 @@
 """From a model spec to a client: provider, key, limiter, budget and response store put together."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from datagen.clients.replay import ReplayClient
 from datagen.clients.spec import ModelSpec, parse_spec
 from datagen.clients.store import ResponseStore
 from datagen.errors import UsageError
+
+BATCH_TIMEOUT_S = 600.0
+"""For one call of a batch API: uploads and lists, never the batch itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ def open_client(
     limits: Limits | None = None,
     batch: bool = False,
     workspace: Path | None = None,
+    find_model: Callable[[str], Path] | None = None,
 ) -> CachingClient:
     """Open a client for a model spec (see :mod:`datagen.clients.spec`).
 
@@ -66,6 +71,7 @@ def open_client(
         rng: draws the jitter of waits; it has no influence on results.
         limits: rates and budget.
         batch: send through the provider's batch API: half the price, answers within a day (see :mod:`datagen.clients.batch`).
+        find_model: turns the name after ``local:`` into a folder; without it, the name is one.
         workspace: folder that may hold no key file, and whose ``prices.yaml`` counts.
 
     Raises:
@@ -80,13 +86,21 @@ def open_client(
         return CachingClient(ReplayClient(str(store_path)), ResponseStore(store_path))
     if limits.budget is not None and limits.budget < 0:
         raise UsageError(f"a budget of {limits.budget} dollars is below zero")
-    endpoint = Endpoint(model, _key(model, workspace))
+    endpoint = Endpoint(model, "" if model.provider == "local" else _key(model, workspace))
     table = load_prices(workspace) if workspace else PriceTable({})
     price = _price(model, table, needed=limits.budget is not None).times(BATCH_SHARE if batch else 1)
     store = ResponseStore(store_path)
     try:
         budget = Budget(limits.budget, price, spent=spent(store, table) if limits.budget is not None else 0.0)
-        provider = _open_provider(endpoint, store, concurrency, timeout_s, retry, rng, limits, budget, batch)
+        if model.provider == "local":
+            provider = _open_local(model, concurrency, find_model)
+        elif batch:
+            provider = _open_batch(endpoint, store, budget)
+        else:
+            limiter = Limiter(concurrency, rpm=limits.rpm, tpm=limits.tpm)
+            adapter = _open_adapter(endpoint, timeout_s)
+            policy, rng = retry or RetryPolicy(), rng or random.Random()
+            provider = RetryingClient(adapter, limiter=limiter, policy=policy, rng=rng, budget=budget)
     except BaseException:
         store.close()
         raise
@@ -98,20 +112,28 @@ def spent(store: ResponseStore, table: PriceTable) -> float:
     return sum((table.of(m.model) or FREE).cost(m.tokens_in, m.tokens_out) for m in store.by_model())
 
 
-def _open_provider(
-    endpoint: Endpoint,
-    store: ResponseStore,
-    concurrency: int,
-    timeout_s: float,
-    retry: RetryPolicy | None,
-    rng: random.Random | None,
-    limits: Limits,
-    budget: Budget,
-    batch: bool,
-) -> Provider:
-    adapter = _open_adapter(endpoint, timeout_s)
-    limiter = Limiter(concurrency, rpm=limits.rpm, tpm=limits.tpm)
-    return RetryingClient(adapter, limiter=limiter, policy=retry or RetryPolicy(), rng=rng or random.Random(), budget=budget)
+def _open_local(model: ModelSpec, batch_size: int, find_model: Callable[[str], Path] | None) -> Provider:
+    from datagen.clients.local import LocalClient
+
+    folder = find_model(model.model) if find_model else Path(model.model).expanduser()
+    if not (folder / "config.json").is_file():
+        hint = "a folder in transformers layout, or see `datagen models`"
+        raise UsageError(f"local:{model.model}: no config.json in {folder}", hint=hint)
+    return LocalClient(folder, batch_size=batch_size)
+
+
+def _open_batch(endpoint: Endpoint, store: ResponseStore, budget: Budget) -> Provider:
+    from datagen.clients.batch import BatchClient
+
+    model = endpoint.model
+    if model.provider not in ("openai", "gemini"):
+        raise UsageError(f"--batch: {model.provider}: has no batch API", hint="batches are for openai: and gemini:")
+    from datagen.clients.batch_vendors import GeminiBatches, OpenAIBatches
+
+    vendor = OpenAIBatches if model.provider == "openai" else GeminiBatches
+    ledger = store.path.with_name("batches.json") if store.path else None
+    api = vendor(model.base_url, endpoint.key, timeout_s=BATCH_TIMEOUT_S, loopback=model.loopback)
+    return BatchClient(api, store=store, ledger=ledger, budget=budget)
 
 
 def _open_adapter(endpoint: Endpoint, timeout_s: float) -> Adapter:

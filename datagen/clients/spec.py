@@ -9,9 +9,11 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from datagen.errors import UsageError, suggest
+from datagen.hashing import fingerprint, sha256_hex
 
 OPENAI_URL = "https://api.openai.com/v1"
 GEMINI_URL = "https://generativelanguage.googleapis.com"
@@ -22,7 +24,7 @@ _URL = re.compile(r"@(?=https?://)")
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """Which model, where. ``replay`` means: answer from the response store only."""
+    """Which model, where: ``base_url`` is a server's, or for ``local:`` the hash of the model's folder. ``replay``: from the store only."""
 
     provider: str
     model: str
@@ -55,13 +57,27 @@ def parse_spec(spec: str, environ: Mapping[str, str] | None = None) -> ModelSpec
     if provider == "local":
         if not rest.strip():
             raise UsageError(f"model '{spec}': no model after 'local:'", hint="a folder, or a name of `datagen models`")
-        return ModelSpec(provider, rest, "")
+        return ModelSpec(provider, rest, _folder_hash(Path(rest).expanduser()))
     *name, url = _URL.split(rest) if _URL.search(rest) else (rest, "")
     model = "@".join(name)
     if not model.strip() or model != model.strip():
         raise UsageError(f"model '{spec}': no model name after '{provider}:'", hint=f"for example: {provider}:{_EXAMPLES[provider]}")
     default = (env.get("OPENAI_BASE_URL") or OPENAI_URL) if provider == "openai" else GEMINI_URL
     return ModelSpec(provider, model, _check_url(url or default))
+
+
+def _folder_hash(folder: Path) -> str:
+    """Tell models in one folder apart over time: names and sizes of its files, the small ones' content, the large ones' first MiB.
+
+    A model named, not given as a folder, is pinned by its name; ''.
+    """
+    if not (folder / "config.json").is_file():
+        return ""
+    parts: list[object] = []
+    for path in sorted(p for p in folder.iterdir() if p.is_file()):
+        with path.open("rb") as file:
+            parts.append([path.name, path.stat().st_size, sha256_hex(file.read(1 << 20))])
+    return f"sha256:{fingerprint(parts)}"
 
 
 def _check_url(url: str) -> str:

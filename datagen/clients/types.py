@@ -67,6 +67,20 @@ class ChatRequest:
             "sample_index": self.sample_index,
         }
 
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "ChatRequest":
+        """Read what :meth:`to_json` wrote."""
+        return cls(
+            provider=value["provider"],
+            base_url=value["base_url"],
+            model=value["model"],
+            messages=tuple(ChatMessage(m["role"], m["content"]) for m in value["messages"]),
+            parameters=Parameters(**value["parameters"]),
+            schema=value["schema"],
+            schema_name=value["schema_name"],
+            sample_index=value["sample_index"],
+        )
+
     def canonical(self) -> bytes:
         """Return the bytes the key is computed from: canonical JSON of :meth:`to_json`."""
         return canonical_json(self.to_json())

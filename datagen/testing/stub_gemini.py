@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from datagen.jsonl import JsonObject
 
-GENERATE = re.compile(r"^/v1(?:beta)?/models/([^/:]+):(generateContent|batchGenerateContent)$")
+GENERATE = re.compile(r"^/v1(?:beta)?/models/([^/:]+):(generateContent|batchGenerateContent)(?:\?.*)?$")
 BATCH = re.compile(r"^/v1(?:beta)?/(batches(?:/[^/?]+)?)(?:\?.*)?$")
 _STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}
 _FINISH = {"stop": "STOP", "length": "MAX_TOKENS"}
