@@ -44,7 +44,6 @@ class CachingClient:
         self.budget = budget or Budget(None, FREE)
         self._inner = inner
         self._under_way: dict[str, asyncio.Task[ChatResponse]] = {}
-        self._unsaved: list[tuple[Entry, asyncio.Future[ChatResponse]]] = []
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """Return the stored response, or pay for one and store it."""
@@ -81,28 +80,11 @@ class CachingClient:
 
     async def _pay(self, key: str, canonical: bytes, request: ChatRequest) -> ChatResponse:
         response = await self._inner.complete(request)
-        if not self._unsaved:
-            asyncio.get_running_loop().call_soon(self._save)
-        saved = asyncio.get_running_loop().create_future()
-        self._unsaved.append((Entry(key, canonical, request, response), saved))
-        stored = await saved
+        # Committed here and now: every turn of the event loop in between is a moment in which a kill loses a paid answer.
+        stored = self.store.put_entry(Entry(key, canonical, request, response))
         self.usage.paid_tokens_in += stored.tokens_in
         self.usage.paid_tokens_out += stored.tokens_out
         return stored
-
-    def _save(self) -> None:
-        """Commit the responses that came in during one turn of the event loop, in one transaction."""
-        unsaved, self._unsaved = self._unsaved, []
-        try:
-            stored = self.store.put_many([entry for entry, _ in unsaved])
-        except Exception as error:  # noqa: BLE001 - handed to everyone who waits
-            for _, saved in unsaved:
-                if not saved.done():
-                    saved.set_exception(error)
-            return
-        for response, (_, saved) in zip(stored, unsaved, strict=True):
-            if not saved.done():
-                saved.set_result(response)
 
     def _forget(self, key: str, task: "asyncio.Task[ChatResponse]") -> None:
         del self._under_way[key]

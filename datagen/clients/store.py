@@ -18,7 +18,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,16 +111,15 @@ class ResponseStore:
 
         The response is committed when this returns.
         """
-        return self.put_many([Entry(request.key(), request.canonical(), request, response)])[0]
+        return self.put_entry(Entry(request.key(), request.canonical(), request, response))
 
-    def put_many(self, entries: Sequence[Entry]) -> list[ChatResponse]:
-        """Store responses in one transaction and return those that count, in order; see :meth:`put`."""
-        rows = [_row(entry) for entry in entries]
+    def put_entry(self, entry: Entry) -> ChatResponse:
+        """Like :meth:`put`, for a caller that has the key and the canonical bytes already."""
         insert = "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        with self._lock, self._explain(), self._transaction(len(rows)):
-            added = [self._db.execute(insert, row).rowcount for row in rows]
+        with self._lock, self._explain():
+            added = self._db.execute(insert, _row(entry)).rowcount
         self._sync_soon()
-        return [e.response if new else self.get(e.key) or e.response for e, new in zip(entries, added, strict=True)]
+        return entry.response if added else self.get(entry.key) or entry.response
 
     def stats(self) -> StoreStats:
         """Return how much is stored."""
@@ -167,20 +166,6 @@ class ResponseStore:
         """Close the file; closing twice is fine."""
         with self._lock:
             self._db.close()
-
-    @contextmanager
-    def _transaction(self, n_rows: int) -> Generator[None]:
-        if n_rows == 1:
-            yield
-            return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def _sync_soon(self) -> None:
         """Sync the log to disk within a second, in a thread of its own; one at a time."""

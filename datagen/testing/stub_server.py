@@ -3,7 +3,7 @@
 Serves OpenAI's ``/v1/chat/completions`` (not streaming), ``/v1/models``, ``/v1/files`` and ``/v1/batches``, Gemini's ``generateContent``,
 ``batchGenerateContent`` and ``batches`` below ``/v1beta``, and ``GET /stub/stats``; listens on 127.0.0.1 only, in a thread with its own
 event loop. Answers are a function of the request (``stub_content``); faults of an exchange are drawn by seed, request and try, those of
-content by seed, request and how often it was paid (``stub_faults``), so that what a killed run asks again reads the same.
+content by seed and request alone (``stub_faults``), so that what a killed run asks again reads the same.
 
 It counts what was paid, so that a test can prove that nothing is lost or paid twice. Paid is an answer that the client took. Two counts
 tell what a killed client left behind in flight, which a real provider may bill as well: ``abandoned``, the client was gone before the
@@ -276,7 +276,7 @@ class StubServer:
             refused = await self._fault(body, request, n_try)
             if refused:
                 return refused
-            completion = write_completion(messages, self._faults, request, self._paid[request])
+            completion = write_completion(messages, self._faults, request, 0)
         else:
             completion = Completion(str(scripted["content"]), str(scripted.get("finish_reason", "stop")))
         reply = self._paid_reply(body, messages, completion, request)
@@ -289,7 +289,7 @@ class StubServer:
         request = _hash(body)
         self._arrivals[request] += 1
         self.prompts.append(body)
-        completion = write_completion(body["messages"], self._faults, request, self._paid[request])
+        completion = write_completion(body["messages"], self._faults, request, 0)
         reply = self._paid_reply(body, body["messages"], completion, request)
         assert reply.bill is not None
         self._count(reply.bill, 1)

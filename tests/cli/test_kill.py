@@ -1,7 +1,8 @@
 """Random ``kill -9`` of a 300-row run, in 429 storms and with torn answers: nothing paid is lost or paid again, the dataset is the same.
 
-The stub counts. What the client had stored when it was killed is never asked for again: exactly. What was on the wire at a kill is
-at most one answer a place (``--concurrency``); the stub tells apart what the client left unread or unanswered.
+The stub counts. What the client had stored when it was killed is never asked for again, exactly: the dataset and the number of stored
+responses equal those of an undisturbed run. What was in flight at a kill can be lost, at most one answer a place (``--concurrency``): not
+answered yet, unread, or read in the very last instant and not committed yet (``taken_and_lost``).
 """
 
 import random
@@ -110,7 +111,7 @@ def kill_at_random(tmp_path: Path, docs: Path, *, rows: int, kills: int, latency
     assert run.out.read_bytes() == expected
     assert stored == needed
     assert stats["paid_twice"] == extra
-    assert extra <= max(1, struck_while_sending // 10)
+    assert extra + stats["undelivered"] + stats["abandoned"] <= CONCURRENCY * struck_while_sending
     assert struck_while_sending >= kills // 3
 
 
