@@ -19,7 +19,11 @@ def count_tokens_offline() -> None:
 
     ranks = {bytes([i]): i for i in range(256)}
     encoding = tiktoken.Encoding(name="bytes", pat_str=r"[\s\S]", mergeable_ranks=ranks, special_tokens={})
-    tiktoken.get_encoding = tiktoken.encoding_for_model = lambda *names: encoding
+
+    def always(name: str) -> Any:
+        return encoding
+
+    tiktoken.get_encoding = tiktoken.encoding_for_model = always
 
 
 def curator(url: str, concurrency: int, n: int) -> None:
