@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 
 .PHONY: demo test test-browser screenshots check bench bench-dedup bench-ui bench-validate test-ray clean accept-llamafactory accept-trl test-slow
 .PHONY: demo test check bench bench-audit bench-metrics bench-dedup test-ray clean accept-llamafactory test-slow
+.PHONY: demo test test-browser screenshots check bench bench-dedup bench-generate gemini-legacy-venv bench-ui test-ray clean accept-llamafactory test-slow
 
 # Everything runs from an editable install, pinned by constraints.txt; made again when either file changes.
 $(STAMP): pyproject.toml constraints.txt
@@ -53,6 +54,15 @@ bench-metrics: $(STAMP)
 
 # The programs that deduplication is compared with, in an environment of their own.
 PEERS ?= .venv-dedup-peers
+# Throughput of the client against a loopback endpoint; curator and data-designer beside it where their venvs exist.
+bench-generate: $(STAMP)
+	$(BIN)/python tests/bench/generate_speed.py
+
+# The retired Gemini SDK, for its slow tests.
+gemini-legacy-venv:
+	$(PYTHON) -m venv $(HOME)/.cache/gemini-legacy-venv
+	$(HOME)/.cache/gemini-legacy-venv/bin/pip install --quiet 'google-generativeai>=0.8' 'pydantic>=2.10' pyyaml platformdirs
+
 bench-dedup: $(STAMP)
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check rensa==0.5.0 datasketch==2.0.0 text-dedup==0.4.0 semhash==0.5.0 scikit-learn

@@ -1,6 +1,7 @@
 """``datagen generate PATH... --model SPEC -n 100 -o OUT.jsonl``: ingest, chunk and generate alone."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from datagen.errors import UsageError, suggest
 
 if TYPE_CHECKING:
     from datagen.clients import CachingClient
+    from datagen.generate.pricing import DryClient, Estimate
     from datagen.generate.runner import Progress
     from datagen.generate.strategy import Purpose, Strategy
     from datagen.schemas.document import Chunk, Document, Language
@@ -28,7 +30,7 @@ def generate(
     ctx: typer.Context,
     paths: Annotated[list[Path], typer.Argument(help="Files and folders of documents.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Where the samples go; dropped ones go beside it, to *.dropped.jsonl.")],
-    model: Annotated[str | None, typer.Option("--model", help="openai:MODEL, openai:MODEL@BASE_URL, or replay: in front of one.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="openai:MODEL, openai:MODEL@BASE_URL, ... or replay:SPEC.")] = None,
     target: Annotated[int, typer.Option("-n", "--rows", min=1, help="Accepted rows wanted.")] = 100,
     strategy: Annotated[str, typer.Option("--strategy", help="qa (needs --model) or extractive (offline).")] = "qa",
     exam: Annotated[bool, typer.Option("--exam", help="Exam questions, worded unlike training rows.")] = False,
@@ -38,6 +40,11 @@ def generate(
     temperature: Annotated[float, typer.Option("--temperature", min=0, max=2)] = 0.7,
     style: Annotated[str, typer.Option("--style", help="persona (constant role, question as input) or task.")] = "persona",
     timeout_s: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds until an unanswered request counts as failed.")] = 60,
+    budget: Annotated[float | None, typer.Option("--budget", min=0, help="Most dollars all stored responses may cost.")] = None,
+    rpm: Annotated[float | None, typer.Option("--rpm", min=1, help="Most requests a minute; absent: learnt from headers.")] = None,
+    tpm: Annotated[float | None, typer.Option("--tpm", min=1, help="Most tokens a minute; absent: learnt from headers.")] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="Send through the batch API: half the price, answers within a day.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Price the run and send nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     if strategy not in STRATEGIES:
@@ -48,7 +55,7 @@ def generate(
         raise UsageError(
             "--strategy qa needs --model", hint="for example --model openai:MODEL@http://127.0.0.1:8000/v1, or --strategy extractive"
         )
-    from datagen.clients import open_client
+    from datagen.clients import Limits, open_client
     from datagen.generate.extractive import Extractive
     from datagen.generate.strategies.qa import QA
     from datagen.ingest import ingest_paths
@@ -58,7 +65,23 @@ def generate(
     client: CachingClient | None = None
     maker: Strategy
     if strategy == "qa" and model is not None:
-        client = open_client(model, workspace_of(ctx).responses, concurrency=concurrency, timeout_s=timeout_s)
+        workspace = workspace_of(ctx)
+        if dry_run:
+            opener = partial(QA, model=model, items=items, temperature=temperature, library=library_of(ctx))
+            to: Purpose = "exam" if exam else "train"
+            _price(ctx, paths, model, opener, target=target, purpose=to, max_tokens=max_tokens, items=items, batch=batch, as_json=as_json)
+            return
+        limits = Limits(rpm=rpm, tpm=tpm, budget=budget)
+        client = open_client(
+            model,
+            workspace.responses,
+            concurrency=concurrency,
+            timeout_s=timeout_s,
+            limits=limits,
+            batch=batch,
+            workspace=workspace.root,
+            find_model=_find_model,
+        )
         maker = QA(client, model=model, items=items, temperature=temperature, library=library_of(ctx))
     else:
         maker = Extractive(library_of(ctx))
@@ -80,6 +103,7 @@ def generate(
     write_jsonl(out, (sample.to_json() for sample in result.kept))
     write_jsonl(dropped_path, (dropped.to_json() for dropped in result.dropped))
     usage = client.usage if client else None
+    paid = client.budget.price.cost(client.usage.paid_tokens_in, client.usage.paid_tokens_out) if client else 0.0
     value = {
         "accepted": len(result.kept),
         "target": target,
@@ -91,6 +115,8 @@ def generate(
         "tokens_out": result.stats["tokens_out"],
         "paid_tokens_in": usage.paid_tokens_in if usage else 0,
         "paid_tokens_out": usage.paid_tokens_out if usage else 0,
+        "paid_usd": round(paid, 6),
+        "stopped": result.stats["stopped"],
         "dropped": result.reasons(),
         "out": str(out),
         "dropped_out": str(dropped_path),
@@ -100,9 +126,11 @@ def generate(
         f"{len(result.kept)} of {target} rows -> {out}",
         f"dropped: {reasons}" + (f" -> {dropped_path}" if result.dropped else ""),
         f"requests: {value['requests']}, {value['cached']} from the store",
-        f"paid tokens: {value['paid_tokens_in']} in, {value['paid_tokens_out']} out",
+        f"paid tokens: {value['paid_tokens_in']} in, {value['paid_tokens_out']} out, ${paid:.4f}",
     ]
-    if len(result.kept) < target:
+    if result.stats["stopped"]:
+        lines.append(str(result.stats["stopped"]))
+    elif len(result.kept) < target:
         lines.append("short of the target: add documents, raise --items, or see the dropped rows for what went wrong")
     emit(value, as_json=as_json, human="\n".join(lines))
     if len(result.kept) < target:
@@ -146,7 +174,82 @@ def _run(
         def tell(state: "Progress") -> None:
             lost = sum(state.dropped.values())
             share = f"yield {state.accepted / (state.accepted + lost):.0%}" if state.accepted + lost else ""
-            note = f"{share} · {state.requests} requests · {state.tokens_in + state.tokens_out} tokens"
+            note = f"{share} · {state.requests} requests · {state.tokens_in + state.tokens_out} tokens" + _cost_note(client, state)
             display.update(task, completed=state.accepted, note=note)
 
         return asyncio.run(work(tell))
+
+
+def _find_model(name: str) -> Path:
+    """Return the folder of a ``local:`` model, converting an embedded one the first time."""
+    from datagen.probe.models.known import resolve_model
+
+    return resolve_model(name).prepare("bfloat16", on_note=say)
+
+
+def _cost_note(client: "CachingClient | None", state: "Progress") -> str:
+    """Say what was paid, and after twenty responses what the whole run will cost at this yield."""
+    if client is None or not client.budget.price.cost(1, 1):
+        return ""
+    paid = client.budget.price.cost(client.usage.paid_tokens_in, client.usage.paid_tokens_out)
+    if client.usage.requests < 20 or not state.accepted:
+        return f" · ${paid:.4f}"
+    return f" · ${paid:.4f} of about ${paid * state.target / state.accepted:.2f}"
+
+
+def _price(
+    ctx: typer.Context,
+    paths: "Sequence[Path]",
+    model: str,
+    open_strategy: "Callable[[DryClient], Strategy]",
+    *,
+    target: int,
+    purpose: "Purpose",
+    max_tokens: int,
+    items: int,
+    batch: bool,
+    as_json: bool,
+) -> None:
+    import asyncio
+
+    from datagen.clients import ResponseStore, parse_spec
+    from datagen.clients.prices import BATCH_SHARE, load_prices
+    from datagen.generate.pricing import DryClient, estimate
+    from datagen.ingest import ingest_paths
+    from datagen.ingest.chunk import chunk_document
+
+    workspace = workspace_of(ctx)
+    spec = parse_spec(model)
+    price = load_prices(workspace.root).require(spec.model, free=spec.loopback).times(BATCH_SHARE if batch else 1)
+    store = ResponseStore(workspace.responses) if workspace.responses.exists() else None
+    client = DryClient(store)
+    found = ingest_paths(paths)
+    chunks = [chunk for document in found.documents for chunk in chunk_document(document, max_tokens=max_tokens)]
+    strategy = open_strategy(client)
+
+    async def work() -> "Estimate":
+        try:
+            return await estimate(
+                strategy,
+                client,
+                found.documents,
+                chunks,
+                store=store,
+                price=price,
+                target=target,
+                rows_per_request=items,
+                purpose=purpose,
+            )
+        finally:
+            await client.aclose()
+
+    priced = asyncio.run(work())
+    value = {"documents": len(found.documents), "chunks": len(chunks), "target": target, **priced.to_json()}
+    source = "measured on stored responses of this model" if priced.measured else "a prior, corrected after 20 responses"
+    lines = [
+        f"{priced.requests} requests for about {priced.rows} of {target} rows, {priced.cached} answered by the store",
+        f"tokens to pay: {priced.tokens_in} in, {priced.tokens_out} out ({source})",
+        f"cost: about ${priced.cost:.4f}, at most ${priced.cost_most:.4f} (${price.input:g} in, ${price.output:g} out per million tokens)",
+        "nothing was sent; --budget sets a cap that is never crossed",
+    ]
+    emit(value, as_json=as_json, human="\n".join(lines))

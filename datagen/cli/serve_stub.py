@@ -1,4 +1,4 @@
-"""``datagen serve-stub``: a fake OpenAI endpoint until interrupted."""
+"""``datagen serve-stub``: a fake OpenAI and Gemini endpoint until interrupted; a test tool for users too."""
 
 import json
 import os
@@ -20,21 +20,28 @@ def serve_stub(
     ] = "",
     seed: Annotated[int, typer.Option("--seed", help="Draws which requests a fault strikes.")] = 0,
     retry_after_s: Annotated[float, typer.Option("--retry-after", min=0, help="Seconds a 429 asks to wait; 0: no header.")] = 0.05,
+    storm: Annotated[str, typer.Option("--storm", help="PERIOD:LENGTH in seconds: 429 to everything, at the start of each period.")] = "",
+    rpm: Annotated[float, typer.Option("--rpm", min=0, help="Requests a minute; 429 above it; 0: no limit.")] = 0,
+    tpm: Annotated[float, typer.Option("--tpm", min=0, help="Tokens a minute; 429 above it; 0: no limit.")] = 0,
+    batch_s: Annotated[float, typer.Option("--batch-seconds", min=0, help="Seconds a batch takes.")] = 0,
     script: Annotated[Path | None, typer.Option("--script", help="JSONL of answers to give first.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     from datagen.jsonl import read_rows
     from datagen.testing.stub_faults import Faults
+    from datagen.testing.stub_limits import ServerLimits
     from datagen.testing.stub_server import StubServer, read_script
 
     answers = read_script([row.value for row in read_rows(script)]) if script else []
-    parsed = Faults.parse(faults, seed=seed, retry_after_s=retry_after_s)
-    with StubServer(port=port, latency_ms=latency_ms, faults=parsed, script=answers) as stub:
-        spec = f"openai:stub@{stub.base_url}"
-        value = {"base_url": stub.base_url, "model": spec, "pid": os.getpid()}
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    parsed = Faults.parse(faults, seed=seed, retry_after_s=retry_after_s, storm=storm)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    limits = ServerLimits(rpm, tpm)
+    with StubServer(port=port, latency_ms=latency_ms, faults=parsed, script=answers, limits=limits, batch_s=batch_s) as stub:
+        spec, gemini = f"openai:stub@{stub.base_url}", f"gemini:stub@{stub.gemini_url}"
+        value = {"base_url": stub.base_url, "model": spec, "gemini_model": gemini, "pid": os.getpid()}
+        human = f"serving on {stub.base_url}; use --model {spec} or --model {gemini}; end with Ctrl-C"
         try:
-            sys.stdout.write((json.dumps(value) if as_json else f"serving on {stub.base_url}; use --model {spec}; end with Ctrl-C") + "\n")
+            sys.stdout.write((json.dumps(value) if as_json else human) + "\n")
             sys.stdout.flush()
             stub.join()
         except KeyboardInterrupt:

@@ -1,12 +1,22 @@
 """The client users hold: the response store first, then the provider; what was paid is stored before anyone sees it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from datagen.clients.store import ResponseStore
+from datagen.clients.budget import Budget
+from datagen.clients.prices import FREE
+from datagen.clients.store import Entry, ResponseStore
 from datagen.clients.types import ChatRequest, ChatResponse, Client
+from datagen.hashing import sha256_hex
+
+
+class Provider(Client, Protocol):
+    """A client that pays: it can be told to finish what is on the wire and to start nothing more for now."""
+
+    async def drain(self) -> None:
+        """Give up requests that are not on the wire, and wait for those that are."""
+        ...
 
 
 @dataclass(slots=True)
@@ -20,43 +30,64 @@ class Usage:
 
 
 class CachingClient:
-    """Completes each distinct request once. Two coroutines that ask the same wait for one response."""
+    """Completes each distinct request once. Two coroutines that ask the same wait for one response.
 
-    def __init__(self, inner: Client, store: ResponseStore) -> None:
+    Args:
+        inner: completes what the store does not have.
+        store: where responses are kept.
+        budget: the cap that ``inner`` keeps, to be read by whoever shows costs.
+    """
+
+    def __init__(self, inner: Provider, store: ResponseStore, *, budget: Budget | None = None) -> None:
         self.store = store
         self.usage = Usage()
+        self.budget = budget or Budget(None, FREE)
         self._inner = inner
-        self._under_way: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._under_way: dict[str, asyncio.Task[ChatResponse]] = {}
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """Return the stored response, or pay for one and store it."""
-        key = request.key()
-        async with self._alone(key):
-            response = self.store.get(key)
-            if response is None:
-                response = self.store.put(request, await self._inner.complete(request))
-                self.usage.paid_tokens_in += response.tokens_in
-                self.usage.paid_tokens_out += response.tokens_out
-            else:
-                self.usage.cached += 1
+        canonical = request.canonical()
+        key = sha256_hex(canonical)
+        task = self._under_way.get(key)
+        if task is not None:
+            response = replace(await asyncio.shield(task), cached=True)
+        elif (found := self.store.get(key)) is not None:
+            response = found
+        else:
+            task = asyncio.ensure_future(self._pay(key, canonical, request))
+            self._under_way[key] = task
+            task.add_done_callback(lambda done: self._forget(key, done))
+            # A caller that is cancelled leaves the exchange alone: it is paid for, and kept for the next run.
+            response = await asyncio.shield(task)
         self.usage.requests += 1
+        self.usage.cached += response.cached
         return response
 
+    async def drain(self) -> None:
+        """Start nothing more, wait for what is on the wire, and store it. The client can be used again afterwards."""
+        await self._inner.drain()
+        while self._under_way:
+            await asyncio.wait(list(self._under_way.values()))
+
     async def aclose(self) -> None:
-        """Close the provider's connections and the store."""
+        """Drain, then close the provider's connections and the store."""
         try:
             await self._inner.aclose()
+            await self.drain()
         finally:
             self.store.close()
 
-    @asynccontextmanager
-    async def _alone(self, key: str) -> AsyncGenerator[None]:
-        lock, holders = self._under_way.get(key, (asyncio.Lock(), 0))
-        self._under_way[key] = (lock, holders + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            _, holders = self._under_way.pop(key)
-            if holders > 1:
-                self._under_way[key] = (lock, holders - 1)
+    async def _pay(self, key: str, canonical: bytes, request: ChatRequest) -> ChatResponse:
+        response = await self._inner.complete(request)
+        # Committed here and now: every turn of the event loop in between is a moment in which a kill loses a paid answer.
+        stored = self.store.put_entry(Entry(key, canonical, request, response))
+        self.usage.paid_tokens_in += stored.tokens_in
+        self.usage.paid_tokens_out += stored.tokens_out
+        return stored
+
+    def _forget(self, key: str, task: "asyncio.Task[ChatResponse]") -> None:
+        del self._under_way[key]
+        if not task.cancelled():
+            # Whoever waited has seen the exception; a caller that is gone needs none.
+            task.exception()

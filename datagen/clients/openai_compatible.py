@@ -1,30 +1,35 @@
-"""OpenAI's chat API and everything that speaks it (vLLM, llama.cpp, Ollama, DeepSeek, DashScope, ...).
+"""OpenAI's chat API and everything that speaks it (vLLM, SGLang, llama.cpp, Ollama, DeepSeek, DashScope, ...).
 
-A pure pair, :func:`build_request` and :func:`parse_response`, around the SDK's ``AsyncOpenAI`` with its retries off. A schema is asked
-for in the strictest form the endpoint takes: ``json_schema``, then ``json_object``, then the prompt's words only. A form is given up
-for good when the endpoint answers 400 or 422 to it and takes the same request in a weaker form.
+A pure pair, :func:`build_request` and :func:`parse_response`, around one POST (see ``connection`` for why not through the SDK, which
+serves the batch API in ``batch``). A schema is asked for in the strictest form the endpoint takes: ``json_schema``, then
+``json_object``, then the prompt's words only. A form is given up for good when the endpoint answers 400 or 422 to it and takes the same
+request in a weaker form.
 """
 
-import asyncio
 import email.utils
 import json
 import math
+import re
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
-from datagen.clients.types import ChatRequest, ChatResponse, ExchangeFailed
+from datagen.clients.connection import HINT_DOWN, Connection
+from datagen.clients.types import Allowance, ChatRequest, ChatResponse, Exchange, ExchangeFailed
 from datagen.jsonl import JsonObject
 from datagen.text import estimate_tokens
 
 Form = Literal["json_schema", "json_object", "prompt"]
 FORMS: tuple[Form, ...] = ("json_schema", "json_object", "prompt")
 _RETRYABLE = (408, 409, 429)
+_DAILY = re.compile(r"(?i)per[ _-]?day|daily|\b[RT]PD\b")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def build_request(request: ChatRequest, form: Form) -> JsonObject:
-    """Return the keyword arguments of ``chat.completions.create``, which are also the JSON body."""
+    """Return the JSON body, which is also the keyword arguments of the SDK's ``chat.completions.create``."""
     body: JsonObject = {"model": request.model, "messages": [{"role": m.role, "content": m.content} for m in request.messages]}
     body |= request.parameters.to_json()
     host = urlsplit(request.base_url).hostname or ""
@@ -64,6 +69,7 @@ def parse_response(text: str, request: ChatRequest) -> ChatResponse:
             hint="check that the base URL ends in the API's root, for example /v1",
             kind="unavailable",
             status=200,
+            maybe_billed=True,
         ) from error
 
 
@@ -78,10 +84,12 @@ def explain_status(
     message = f"{request.base_url} answered {status} for model {request.model}" + (f": {said}" if said else "")
     if status == 429 and "insufficient_quota" in (fields.get("code"), fields.get("type")):
         return ExchangeFailed(message, hint="the account has no quota left: add credit or use another model", kind="fatal", status=status)
+    if status == 429 and _DAILY.search(said):
+        return ExchangeFailed(message, hint="the day's quota is used up; go on tomorrow, what was paid is stored", status=status)
     if status in _RETRYABLE or status >= 500:
         kind = "throttled" if status == 429 else "unavailable"
         wait_s = retry_after_s(headers, now_s=time.time() if now_s is None else now_s)
-        hint = "wait, lower --concurrency, or raise the rate limit; what was paid so far is stored" if status == 429 else _HINT_DOWN
+        hint = "wait, lower --concurrency, or raise the rate limit; what was paid so far is stored" if status == 429 else HINT_DOWN
         return ExchangeFailed(message, hint=hint, kind=kind, status=status, retry_after_s=wait_s)
     if status in (400, 413, 422):
         return ExchangeFailed(message, hint="the request itself was refused; see the server's words", kind="rejected", status=status)
@@ -104,23 +112,33 @@ def retry_after_s(headers: Mapping[str, str], *, now_s: float) -> float | None:
     return None
 
 
+def read_allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
+    """Read ``x-ratelimit-{limit,remaining,reset}-{requests,tokens}``; what is missing or unreadable is left out."""
+    found: list[Allowance] = []
+    for unit in ("requests", "tokens"):
+        limit, remaining = (_number(headers.get(f"x-ratelimit-{what}-{unit}")) for what in ("limit", "remaining"))
+        if limit and remaining is not None:
+            reset = headers.get(f"x-ratelimit-reset-{unit}", "")
+            parts = _DURATION.findall(reset)
+            reset_s = sum(float(n) * _SECONDS[u] for n, u in parts) if parts else _number(reset)
+            found.append(Allowance(unit, limit, remaining, reset_s))
+    return tuple(found)
+
+
 class OpenAICompatible:
-    """Adapter for one endpoint. Connections belong to the running event loop and close with it."""
+    """Adapter for one endpoint."""
 
     def __init__(self, base_url: str, api_key: str, *, timeout_s: float, loopback: bool) -> None:
         self._base_url = base_url
         self._api_key = api_key
-        self._timeout_s = timeout_s
-        self._loopback = loopback
+        self._url = f"{base_url}/chat/completions"
+        self._connection = Connection({"Authorization": f"Bearer {api_key}"}, timeout_s=timeout_s, loopback=loopback)
         self._form = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._lifeline: AsyncGenerator[Any, None] | None = None
-        self._sdk: Any = None
 
     def __repr__(self) -> str:
         return f"OpenAICompatible({self._base_url!r})"
 
-    async def send(self, request: ChatRequest) -> ChatResponse:
+    async def send(self, request: ChatRequest) -> Exchange:
         """Send one request in the strictest form the endpoint is known to take, weaker forms after a 400 or 422."""
         if request.schema is None:
             return await self._post(request, "prompt")
@@ -128,67 +146,48 @@ class OpenAICompatible:
         refusal: ExchangeFailed | None = None
         for form in range(self._form, len(FORMS)):
             try:
-                response = await self._post(request, FORMS[form])
+                exchange = await self._post(request, FORMS[form])
             except ExchangeFailed as failure:
                 if failure.status not in (400, 422):
                     raise
                 refusal = refusal or failure
             else:
                 self._form = max(self._form, form)
-                return response
+                return exchange
         assert refusal is not None
         raise refusal
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
-        lifeline, self._lifeline, self._loop, self._sdk = self._lifeline, None, None, None
-        if lifeline is not None:
-            await lifeline.aclose()
+        await self._connection.aclose()
 
-    async def _post(self, request: ChatRequest, form: Form) -> ChatResponse:
-        import openai
+    async def _post(self, request: ChatRequest, form: Form) -> Exchange:
+        body = json.dumps(build_request(request, form), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        answer = await self._connection.post(self._url, body, name=f"{self._base_url} (model {request.model})")
+        if answer.status != 200:
+            raise explain_status(answer.status, _json_or_text(answer.text), answer.headers, request, self._api_key)
+        return Exchange(parse_response(answer.text, request), read_allowances(answer.headers))
 
-        sdk = await self._connect()
-        try:
-            raw = await sdk.chat.completions.with_raw_response.create(**build_request(request, form))
-            text: str = raw.http_response.text
-        except openai.APIStatusError as error:
-            # `from None`: the SDK's message repeats what the server said, and servers have been seen to repeat the key.
-            raise explain_status(error.status_code, error.body, error.response.headers, request, self._api_key) from None
-        except openai.APITimeoutError as error:
-            message = f"{self._base_url} (model {request.model}) gave no answer within {self._timeout_s:g} s"
-            raise ExchangeFailed(message, hint=_HINT_DOWN, kind="unavailable") from error
-        except openai.APIConnectionError as error:
-            cause = type(error.__cause__).__name__ if error.__cause__ else "no connection"
-            message = f"{self._base_url} does not answer (model {request.model}, {cause})"
-            raise ExchangeFailed(message, hint=_HINT_DOWN, kind="unavailable") from error
-        return parse_response(text, request)
 
-    async def _connect(self) -> Any:
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._lifeline = self._keep_open()
-            self._loop = loop
-            self._sdk = await anext(self._lifeline)
-        return self._sdk
+def _json_or_text(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
-    async def _keep_open(self) -> AsyncGenerator[Any, None]:
-        """Yield the SDK's client; an event loop that ends finishes its generators, which closes the connections."""
-        import openai
 
-        http = openai.DefaultAsyncHttpxClient(trust_env=False) if self._loopback else None
-        sdk = openai.AsyncOpenAI(api_key=self._api_key, base_url=self._base_url, timeout=self._timeout_s, max_retries=0, http_client=http)
-        try:
-            yield sdk
-        finally:
-            await sdk.close()
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _count(reported: object, text: str) -> int:
     return reported if isinstance(reported, int) and not isinstance(reported, bool) and reported >= 0 else estimate_tokens(text)
 
 
-_HINT_DOWN = "check that the server runs and the base URL is right; what was paid so far is stored, run the same command again"
 _HINTS = {
     401: "check the environment variable OPENAI_API_KEY",
     403: "the key may not use this model or endpoint; check OPENAI_API_KEY and the account's rights",

@@ -25,5 +25,8 @@ class ReplayClient:
             hint="run once without 'replay:' to fill the store; any change of prompt, parameters, documents or model asks anew",
         )
 
+    async def drain(self) -> None:
+        """Nothing is on the wire."""
+
     async def aclose(self) -> None:
         """Nothing to close."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from datagen.errors import ProviderError
-from datagen.hashing import fingerprint
+from datagen.hashing import canonical_json, sha256_hex
 from datagen.jsonl import JsonObject
 
 KEY_VERSION = 1
@@ -67,9 +67,27 @@ class ChatRequest:
             "sample_index": self.sample_index,
         }
 
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "ChatRequest":
+        """Read what :meth:`to_json` wrote."""
+        return cls(
+            provider=value["provider"],
+            base_url=value["base_url"],
+            model=value["model"],
+            messages=tuple(ChatMessage(m["role"], m["content"]) for m in value["messages"]),
+            parameters=Parameters(**value["parameters"]),
+            schema=value["schema"],
+            schema_name=value["schema_name"],
+            sample_index=value["sample_index"],
+        )
+
+    def canonical(self) -> bytes:
+        """Return the bytes the key is computed from: canonical JSON of :meth:`to_json`."""
+        return canonical_json(self.to_json())
+
     def key(self) -> str:
         """Return the sha256 that names this request in the response store and in provenance."""
-        return fingerprint(self.to_json())
+        return sha256_hex(self.canonical())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +138,33 @@ class Client(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Close connections and files; the client cannot be used afterwards."""
+        """Send nothing more, wait for what is on the wire, since it is paid for, and close; the client cannot be used afterwards."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a server's headers say about one of its rate limits.
+
+    Attributes:
+        unit: what is counted.
+        limit: most units in a period.
+        remaining: units left now.
+        reset_s: seconds until the whole limit is there again; None if the server does not say.
+    """
+
+    unit: Literal["requests", "tokens"]
+    limit: float
+    remaining: float
+    reset_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One successful exchange: the completion, and the rate limits its headers told of."""
+
+    response: ChatResponse
+    allowances: tuple[Allowance, ...] = ()
 
 
 FailureKind = Literal["throttled", "unavailable", "rejected", "fatal"]
@@ -134,6 +177,7 @@ class ExchangeFailed(ProviderError):
         kind: ``throttled`` (429), ``unavailable`` (no answer, 5xx: may work later), ``rejected`` (this request is at fault),
             ``fatal`` (every request would fail: key, quota, unknown model).
         retry_after_s: seconds the server asked to wait, if it did.
+        maybe_billed: the request was sent and no answer came back, so the provider may count it all the same.
     """
 
     def __init__(
@@ -144,10 +188,12 @@ class ExchangeFailed(ProviderError):
         kind: FailureKind = "fatal",
         status: int | None = None,
         retry_after_s: float | None = None,
+        maybe_billed: bool = False,
     ) -> None:
         super().__init__(message, hint=hint, retryable=kind in ("throttled", "unavailable"), status=status)
         self.kind: FailureKind = kind
         self.retry_after_s = retry_after_s
+        self.maybe_billed = maybe_billed
 
 
 class RequestFailed(ProviderError):

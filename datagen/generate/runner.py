@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from datagen.clients.budget import BudgetExhausted
 from datagen.errors import UsageError
 from datagen.generate.candidate import Candidates
 from datagen.generate.lane import Lane
@@ -72,7 +73,8 @@ async def generate(
     Returns:
         ``kept``: existing rows, then new ones in acceptance order; ``dropped`` with reasons; ``stats`` with target,
         chunks, requests, responses, proposed, accepted (new rows), already_kept, held_back (rows of opened batches not
-        needed), reasons, tokens_in, tokens_out, by_strategy and shortfall (rows missing at the end).
+        needed), reasons, tokens_in, tokens_out, by_strategy, shortfall (rows missing at the end) and stopped (why the run
+        ended early, '' if it did not: a budget that is used up ends it with everything kept).
 
     Raises:
         UsageError: no strategy with a positive weight, or a negative target.
@@ -101,7 +103,11 @@ async def generate(
             for ahead in lanes:
                 share = ahead.weight / total_weight
                 ahead.prefetch(max(1, round(min(concurrency, visits_needed) * share)))
-            batch = await lane.next_batch()
+            try:
+                batch = await lane.next_batch()
+            except BudgetExhausted as end:
+                run.stopped = end.message
+                break
             if batch:
                 run.count(batch)
             while run.missing > 0 and (sample := lane.take()):
@@ -130,6 +136,7 @@ class _Run:
         self.ids = {sample.id for sample in existing}
         self.existing_ids = set(self.ids)
         self.texts = {_text_key(sample) for sample in existing}
+        self.stopped = ""
         self.requests = self.responses = self.tokens_in = self.tokens_out = self.proposed = self.already_kept = 0
 
     @property
@@ -194,6 +201,7 @@ class _Run:
             "tokens_out": self.tokens_out,
             "by_strategy": {lane.strategy.name: lane.accepted for lane in lanes},
             "shortfall": max(0, self.missing),
+            "stopped": self.stopped,
         }
         return StageResult(kept=self.kept, dropped=self.dropped, stats=stats)
 

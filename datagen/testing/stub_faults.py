@@ -24,14 +24,22 @@ class Faults:
         rates: how often each fault strikes; absent means never.
         seed: changes which requests are struck.
         retry_after_s: what a 429 asks to wait; 0 leaves the header out.
+        storm: period and length in seconds: at the start of every period, every request gets a 429 for that long. Counted
+            from the first request.
     """
 
     rates: Mapping[str, float] = field(default_factory=dict[str, float])
     seed: int = 0
     retry_after_s: float = 0.05
+    storm: tuple[float, float] = (0.0, 0.0)
+
+    def storms(self, seconds: float) -> bool:
+        """Say whether a storm is on, ``seconds`` after the first request."""
+        period_s, length_s = self.storm
+        return period_s > 0 and seconds % period_s < length_s
 
     @classmethod
-    def parse(cls, text: str, *, seed: int = 0, retry_after_s: float = 0.05) -> "Faults":
+    def parse(cls, text: str, *, seed: int = 0, retry_after_s: float = 0.05, storm: str = "") -> "Faults":
         """Read ``name=rate,name,...``.
 
         Raises:
@@ -48,7 +56,7 @@ class Faults:
                 raise UsageError(f"--faults {part}: expected NAME=RATE with a rate from 0 to 1") from error
             if not 0 <= rates[name] <= 1:
                 raise UsageError(f"--faults {part}: expected a rate from 0 to 1")
-        return cls(rates, seed, retry_after_s)
+        return cls(rates, seed, retry_after_s, _read_storm(storm))
 
     def strikes(self, name: str, request: str, n_try: int) -> bool:
         """Say whether a fault strikes the ``n_try``-th arrival of a request."""
@@ -58,3 +66,14 @@ class Faults:
     def exchange(self, request: str, n_try: int) -> str:
         """Return the exchange fault that strikes, '' for none; ``refuse_json_schema`` is for the server to apply."""
         return next((n for n in ("hang", "quota", "429", "500", "503") if self.strikes(n, request, n_try)), "")
+
+
+def _read_storm(text: str) -> tuple[float, float]:
+    """Read ``PERIOD:LENGTH`` in seconds; '' means no storms."""
+    try:
+        period_s, length_s = map(float, text.split(":")) if text else (0.0, 0.0)
+    except ValueError as error:
+        raise UsageError(f"--storm {text}: expected PERIOD:LENGTH in seconds", hint="for example 10:2") from error
+    if not 0 <= length_s <= period_s:
+        raise UsageError(f"--storm {text}: a storm is at most as long as its period")
+    return period_s, length_s

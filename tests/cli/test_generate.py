@@ -102,13 +102,50 @@ def test_replay_runs_offline(tmp_path: Path, docs: Path, capsys: pytest.CaptureF
     assert not (tmp_path / "c.jsonl").exists()
 
 
+def test_dry_run_prices_what_the_store_does_not_have(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "prices.yaml").write_text("stub: {input: 1.0, output: 10.0}\n", encoding="utf-8")
+    with StubServer() as stub:
+        model = f"openai:stub@{stub.base_url}"
+        common = ("-w", tmp_path, "generate", docs, "--model", model, "--max-tokens", 128, "-o", tmp_path / "o.jsonl", "--json")
+        code, before, _ = run(capsys, *common, "-n", 100, "--dry-run")
+        assert (code, stub.stats()["requests"], (tmp_path / "o.jsonl").exists()) == (0, 0, False)
+        assert not (tmp_path / ".datagen").exists()
+        code, value, _ = run(capsys, *common, "-n", 100)
+        code, same, _ = run(capsys, *common, "-n", 100, "--dry-run")
+        code, more, _ = run(capsys, *common, "-n", 150, "--dry-run")
+        paid = stub.stats()["paid"]
+    assert (before["cached"], before["measured"], before["rows"]) == (0, False, 100)
+    assert before["requests"] == 25
+    assert 0 < before["cost_usd"] < before["cost_most_usd"]
+    assert value["paid_usd"] == pytest.approx(value["paid_tokens_in"] / 1e6 + value["paid_tokens_out"] / 1e5, abs=1e-6)
+    # The stub yields less than the prior of 80 %, so the run takes more requests; one request is estimated well.
+    assert before["tokens_in"] / before["requests"] == pytest.approx(value["tokens_in"] / value["requests"], rel=0.1)
+    assert (same["cached"], same["tokens_in"], same["cost_usd"]) == (same["requests"], 0, 0)
+    assert (more["measured"], more["cached"]) == (True, paid)
+    assert more["requests"] > paid
+
+
+def test_a_budget_ends_the_run_with_its_rows(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "prices.yaml").write_text("stub: {input: 100.0, output: 100.0}\n", encoding="utf-8")
+    with StubServer(latency_ms=5) as stub:
+        model = f"openai:stub@{stub.base_url}"
+        common = ("-w", tmp_path, "generate", docs, "--model", model, "--max-tokens", 128, "-o", tmp_path / "o.jsonl", "--json")
+        code, value, _ = run(capsys, *common, "-n", 100, "--budget", 1.0, "--concurrency", 64)
+        stats = stub.stats()
+    assert code == 1
+    assert value["stopped"].startswith("the budget of $1.00 ends here: $0.")
+    assert 0.5 < (stats["paid_tokens_in"] + stats["paid_tokens_out"]) / 1e4 <= 1
+    assert 0 < value["accepted"] < 100
+    assert len(samples(tmp_path / "o.jsonl")) == value["accepted"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--strategy", "qua", "-n", "1"], "did you mean 'qa'"),
         (["--style", "tasks"], "did you mean 'task'"),
         (["--strategy", "qa"], "--strategy qa needs --model"),
-        (["--model", "gemini:g"], "not available yet"),
+        (["--model", "gemini:g"], "set the environment variable GEMINI_API_KEY"),
         (["--model", "openai:m@https://llm.example/v1"], "set the environment variable OPENAI_API_KEY"),
     ],
 )

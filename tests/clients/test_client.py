@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from datagen.clients import CachingClient, ChatMessage, ChatRequest, ChatResponse, RequestFailed, RetryPolicy, open_client
+from datagen.clients.base import RetryingClient
 from datagen.errors import ProviderError, UsageError
 from datagen.testing.stub_faults import Faults
 from datagen.testing.stub_server import StubServer
@@ -148,7 +149,7 @@ def test_a_dead_server_is_one_clear_error() -> None:
         outcomes = asyncio.run(run())
         close(client)
     assert {type(o) for o in outcomes} == {ProviderError}
-    assert all(f"{url} does not answer (model stub, " in str(o) for o in outcomes)
+    assert all(f"{url} (model stub) does not answer (" in str(o) for o in outcomes)
 
 
 def test_the_key_is_sent_and_shows_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,3 +201,34 @@ def test_one_client_serves_several_event_loops() -> None:
         texts = [complete(client, *(request(stub, f"{loop}-{i}") for i in range(6)))[0].text for loop in range(3)]
         close(client)
     assert [text[-3:] for text in texts] == ["0-0", "1-0", "2-0"]
+
+
+def test_what_is_on_the_wire_is_finished_and_stored_when_the_caller_is_gone(tmp_path: Path) -> None:
+    with StubServer(latency_ms=100) as stub:
+        client = open_stub(stub, tmp_path / "r.sqlite", concurrency=3)
+
+        async def run() -> None:
+            asking = [asyncio.create_task(client.complete(request(stub, f"第 {i} 问"))) for i in range(8)]
+            await asyncio.sleep(0.05)
+            for task in asking:
+                task.cancel()
+            await client.drain()
+
+        asyncio.run(run())
+        assert client.store.stats().responses == 3
+        assert (stub.stats()["requests"], stub.stats()["paid"]) == (3, 3)
+        assert [r.cached for r in complete(client, *(request(stub, f"第 {i} 问") for i in range(4)))] == [True, True, True, False]
+        close(client)
+
+
+def test_a_storm_of_nothing_but_429_is_waited_out() -> None:
+    with StubServer(latency_ms=5, faults=Faults(storm=(1000, 0.5))) as stub:
+        client = open_stub(stub, concurrency=64)
+        inner = client._inner
+        assert isinstance(inner, RetryingClient)
+        complete(client, *(request(stub, f"第 {i} 问") for i in range(300)))
+        close(client)
+    stats = stub.stats()
+    assert stats["by_status"]["429"] >= 64
+    assert (stats["paid"], stats["paid_twice"]) == (300, 0)
+    assert inner.limiter.limit < 64

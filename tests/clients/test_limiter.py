@@ -33,11 +33,11 @@ def test_one_burst_cuts_once_and_successes_bring_it_back() -> None:
         async with limiter.slot() as later:
             limiter.throttled(later, None)
             seen.append(limiter.limit)
-        for _ in range(25):
-            limiter.succeeded()
-        seen.append(limiter.limit)
-        for _ in range(25 * 20):
-            limiter.succeeded()
+            for _ in range(25):
+                limiter.succeeded(later)
+            seen.append(limiter.limit)
+            for _ in range(25 * 20):
+                limiter.succeeded(later)
         return [*seen, limiter.limit]
 
     assert asyncio.run(run()) == [12, 9, 10, 16]
@@ -84,3 +84,58 @@ def test_cancelled_waiters_give_their_place_back() -> None:
 async def _hold(limiter: Limiter) -> None:
     async with limiter.slot():
         await asyncio.sleep(0)
+
+
+def test_a_passed_storm_costs_seconds_not_thousands_of_successes() -> None:
+    """After a quiet second every success adds one, up to three quarters of where the storm began; then every 25th."""
+    now_s = 100.0
+
+    async def run() -> tuple[float, int, int]:
+        nonlocal now_s
+        limiter = Limiter(256, clock=lambda: now_s)
+        for _ in range(20):
+            async with limiter.slot() as slot:
+                limiter.throttled(slot, None)
+            now_s += 0.1
+        lowest = limiter.limit
+        now_s += 1.0
+        successes = 0
+        async with limiter.slot() as slot:
+            while limiter.limit < 191:
+                limiter.succeeded(slot)
+                successes += 1
+            beyond = 0
+            while limiter.limit < 194:
+                limiter.succeeded(slot)
+                beyond += 1
+        return lowest, successes, beyond
+
+    lowest, successes, beyond = asyncio.run(run())
+    assert lowest < 2
+    assert successes < 200
+    assert beyond > 25
+
+
+def test_a_level_that_was_served_and_then_refused_is_approached_slowly() -> None:
+    now_s = 100.0
+
+    async def run() -> list[float]:
+        nonlocal now_s
+        limiter = Limiter(256, clock=lambda: now_s)
+        seen: list[float] = []
+        for _ in range(3):
+            async with limiter.slot() as slot:
+                for _ in range(30):
+                    limiter.succeeded(slot)
+                limiter.throttled(slot, None)
+            seen.append(limiter.limit)
+            now_s += 0.5
+        async with limiter.slot() as slot:
+            now_s += 2
+            for _ in range(25):
+                limiter.succeeded(slot)
+        return [*seen, limiter.limit]
+
+    first, second, third, later = asyncio.run(run())
+    assert [round(n) for n in (first, second)] == [192, 145]
+    assert later - third <= 1

@@ -1,0 +1,173 @@
+"""Random ``kill -9`` of a 300-row run, in 429 storms and with torn answers: nothing paid is lost or paid again, the dataset is the same.
+
+The stub counts. What the client had stored when it was killed is never asked for again, exactly: the dataset and the number of stored
+responses equal those of an undisturbed run. What was in flight at a kill can be lost, at most one answer a place (``--concurrency``): not
+answered yet, unread, or read in the very last instant and not committed yet (``taken_and_lost``).
+"""
+
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from datagen.cli import main
+from datagen.testing.stub_faults import Faults
+from datagen.testing.stub_server import StubServer
+
+CONCURRENCY = 4
+FAULTS = Faults({"torn_json": 0.05, "429": 0.05}, seed=11, retry_after_s=0.02, storm=(1.5, 0.3))
+RULE_ZH = "会员在第 {i} 条线路预订时，可以享受 {p}% 的折扣，但须提前 {d} 天付清全款。"
+RULE_EN = "Bookings on route {i} include {p} kilograms of luggage and may be changed up to {d} days before departure."
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for name, head, rule in (("zh", "# 会员线路优惠", RULE_ZH), ("en", "# Luggage and changes", RULE_EN)):
+        for part in range(8):
+            numbers = range(part * 40, part * 40 + 40)
+            lines = [rule.format(i=100 + i, p=5 + (i * 7) % 83, d=1 + (i * 5) % 29) for i in numbers]
+            (folder / f"{name}{part}.md").write_text(f"{head} {part}\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+class Run:
+    """One workspace and the command that is killed and started again in it."""
+
+    def __init__(self, workspace: Path, docs: Path, stub: StubServer, rows: int) -> None:
+        self.store = workspace / ".datagen" / "responses.sqlite"
+        self.out = workspace / "rows.jsonl"
+        options = ["-n", rows, "--max-tokens", 128, "--concurrency", CONCURRENCY, "--items", 3, "-o", self.out]
+        model = f"openai:stub@{stub.base_url}"
+        arguments = ["-w", workspace, "generate", docs, "--model", model, *options]
+        self.command = [sys.executable, "-m", "datagen", *map(str, arguments)]
+
+    def stored(self) -> int:
+        if not self.store.exists():
+            return 0
+        db = sqlite3.connect(self.store)
+        try:
+            return int(db.execute("SELECT count(*) FROM responses").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0  # killed before the table was there
+        finally:
+            db.close()
+
+    def finish(self) -> None:
+        assert main(self.command[3:]) == 0
+
+
+def undisturbed(tmp_path: Path, docs: Path, rows: int) -> tuple[bytes, int, int]:
+    """Return the dataset, the requests it takes and the port: the base URL is part of a request's key."""
+    with StubServer(latency_ms=30, faults=FAULTS) as stub:
+        run = Run(tmp_path / "undisturbed", docs, stub, rows)
+        run.finish()
+        return run.out.read_bytes(), stub.stats()["paid"], stub.port
+
+
+def kill_once(run: Run, stub: StubServer, rng: random.Random, startup_s: float, wait_s: float) -> bool:
+    """Start the run and kill it: at a random moment of its start, or (two of three) after its first request, up to ``wait_s`` later.
+
+    Returns:
+        Whether requests were under way.
+    """
+    before = stub.stats()["requests"]
+    process = subprocess.Popen(run.command, stderr=subprocess.DEVNULL)
+    if rng.random() < 1 / 3:
+        time.sleep(rng.uniform(0, startup_s))
+    else:
+        while stub.stats()["requests"] == before and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, wait_s))
+    process.kill()
+    process.wait()
+    return stub.stats()["requests"] > before
+
+
+def kill_at_random(tmp_path: Path, docs: Path, *, rows: int, kills: int, latency_ms: float, wait_s: float, seed: int) -> None:
+    expected, needed, port = undisturbed(tmp_path, docs, rows)
+    rng = random.Random(seed)
+    struck_while_sending = 0
+    with StubServer(latency_ms=latency_ms, faults=FAULTS, port=port) as stub:
+        run = Run(tmp_path / "killed", docs, stub, rows)
+        startup_s = measure_startup(run)
+        for _ in range(kills):
+            struck_while_sending += kill_once(run, stub, rng, startup_s, wait_s)
+            time.sleep(0.1)
+            stats = stub.stats()
+            # Everything the client took before it died is in the store, but for answers it had read in its last instant.
+            assert stats["paid"] - run.stored() <= CONCURRENCY * struck_while_sending
+        run.finish()
+        stats = stub.stats()
+        stored = run.stored()
+    extra = stats["paid"] - stored
+    figures = {"kills": kills, "while_sending": struck_while_sending, "needed": needed, "stored": stored, "taken_and_lost": extra}
+    sys.stderr.write(f"{figures | {k: stats[k] for k in ('paid', 'paid_twice', 'undelivered', 'abandoned')}}\n")
+    assert run.out.read_bytes() == expected
+    assert stored == needed
+    assert stats["paid_twice"] == extra
+    assert extra + stats["undelivered"] + stats["abandoned"] <= CONCURRENCY * struck_while_sending
+    assert struck_while_sending >= kills // 3
+
+
+def measure_startup(run: Run) -> float:
+    """Return the seconds from start to the first request, from a run that is killed then."""
+    began_s = time.monotonic()
+    process = subprocess.Popen(run.command, stderr=subprocess.DEVNULL)
+    while not run.store.exists() and time.monotonic() - began_s < 60:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    return time.monotonic() - began_s
+
+
+def test_three_kills(tmp_path: Path, docs: Path) -> None:
+    kill_at_random(tmp_path, docs, rows=60, kills=3, latency_ms=60, wait_s=0.4, seed=3)
+
+
+@pytest.mark.slow
+def test_fifty_kills_of_a_300_row_run(tmp_path: Path, docs: Path) -> None:
+    kill_at_random(tmp_path, docs, rows=300, kills=50, latency_ms=60, wait_s=0.15, seed=7)
+
+
+def test_growing_pays_for_the_difference_only(tmp_path: Path, docs: Path) -> None:
+    with StubServer() as stub:
+        small, large = Run(tmp_path / "ws", docs, stub, 100), Run(tmp_path / "ws", docs, stub, 300)
+        small.finish()
+        first = small.out.read_bytes()
+        paid = stub.stats()["paid"]
+        large.finish()
+        assert large.out.read_bytes().startswith(first)
+        grown = stub.stats()
+        fresh = Run(tmp_path / "fresh", docs, stub, 300)
+        fresh.finish()
+        assert fresh.out.read_bytes() == large.out.read_bytes()
+        assert stub.stats()["paid"] - grown["paid"] == grown["paid"]
+    assert (grown["paid_twice"], grown["paid"] > paid) == (0, True)
+
+
+def test_a_changed_system_prompt_asks_anew(tmp_path: Path, docs: Path) -> None:
+    prompts = tmp_path / "library" / "prompts" / "qa"
+    prompts.mkdir(parents=True)
+    built_in = Path(__file__).resolve().parents[2] / "prompts" / "qa"
+    with StubServer() as stub:
+        run = Run(tmp_path / "ws", docs, stub, 30)
+        run.finish()
+        paid = stub.stats()["paid"]
+        for name in ("zh.v1.md", "en.v1.md"):
+            text = (built_in / name).read_text(encoding="utf-8")
+            head, _, user = text.partition("# User")
+            (prompts / name).write_text(f"{head.rstrip()}\nBe brief. 请简短。\n\n# User{user}", encoding="utf-8")
+        run.command[3:3] = ["--library", str(tmp_path / "library")]
+        run.finish()
+        stats = stub.stats()
+    assert stats["paid"] == 2 * paid
+    assert stats["paid_twice"] == 0
+    users = [body["messages"][1] for body in stub.prompts]
+    assert users[:paid]
+    assert sorted(map(str, users[:paid])) == sorted(map(str, users[paid:]))
