@@ -58,7 +58,7 @@ def test_the_page_shows_each_part_in_its_language(result: AuditResult) -> None:
     assert "<mark>早餐七点开始，每位68元。" in zh
     assert "Marked text is said by no row" in en
     for page in (zh, en):
-        assert page.count("<svg") == 6
+        assert page.count("<svg") == 7
         for anchor in ("rows", "text", "duplicates", "coverage", "grounding", "diversity", "balance", "leakage", "size"):
             assert f'id="{anchor}"' in page
 

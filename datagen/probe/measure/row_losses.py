@@ -50,7 +50,7 @@ class RowLosses:
         return pl.DataFrame({"nll": asked, "nll_without_question": alone, "ifd": ifd})
 
     def _losses(self, backend: "Backend", samples: Sequence[Sample]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-        from datagen.probe.train.loop import evaluate_base
+        from datagen.probe.train.evaluate import evaluate_base
 
         examples: list[Example] = []
         places: list[int] = []
