@@ -125,7 +125,7 @@ def train_sets(sets: Sets, exam: Sequence[Sample], seconds: float) -> dict[str, 
         from datagen.probe.models.known import resolve_model
 
         require_torch()
-        from datagen.probe.train.loop import evaluate_base, train_run
+        from datagen.probe.train.evaluate import evaluate_base, train_run
 
         backend = load_backend(resolve_model(CONFIG.model).prepare(choose_dtype("auto", choose_device())), CONFIG)
         examples = encode(exam, backend.tokenizer, max_length=CONFIG.max_length).examples
