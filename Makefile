@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench bench-dedup test-ray clean accept-llamafactory test-slow
+.PHONY: demo test check bench bench-probe bench-dedup test-ray clean accept-llamafactory test-slow
 
 # Everything runs from an editable install, pinned by constraints.txt; made again when either file changes.
 $(STAMP): pyproject.toml constraints.txt
@@ -31,6 +31,14 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python tests/bench/probe_speed.py
+
+# Speed next to the peers (venvs of their own: tests/acceptance/make_llamafactory_venv.sh, and one with trl), simulated and real honesty.
+bench-probe: $(STAMP)
+	$(BIN)/python tests/bench/probe_peers.py gemma3-270m
+	$(BIN)/python tests/bench/probe_peers.py smollm2-135m
+	$(BIN)/python tests/bench/probe_simulation.py
+	$(BIN)/python tests/bench/probe_bank.py run --seconds 3600
+	$(BIN)/python tests/bench/probe_bank.py report
 
 # The programs that deduplication is compared with, in an environment of their own.
 PEERS ?= .venv-dedup-peers
