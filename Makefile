@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test test-browser screenshots check bench bench-dedup bench-ui bench-validate test-ray clean accept-llamafactory accept-trl test-slow
 .PHONY: demo test check bench bench-audit bench-metrics bench-dedup test-ray clean accept-llamafactory test-slow
 .PHONY: demo test test-browser screenshots check bench bench-dedup bench-generate gemini-legacy-venv bench-ui test-ray clean accept-llamafactory test-slow
+.PHONY: demo test check bench bench-probe bench-dedup test-ray clean accept-llamafactory test-slow
 
 # Everything runs from an editable install, pinned by constraints.txt; made again when either file changes.
 $(STAMP): pyproject.toml constraints.txt
@@ -51,6 +52,13 @@ bench-audit: $(STAMP)
 # Trains some small sets a call and goes on where it was; call it until it prints the correlations.
 bench-metrics: $(STAMP)
 	$(BIN)/python tests/bench/metric_validity.py
+# Speed next to the peers (venvs of their own: tests/acceptance/make_llamafactory_venv.sh, and one with trl), simulated and real honesty.
+bench-probe: $(STAMP)
+	$(BIN)/python tests/bench/probe_peers.py gemma3-270m
+	$(BIN)/python tests/bench/probe_peers.py smollm2-135m
+	$(BIN)/python tests/bench/probe_simulation.py
+	$(BIN)/python tests/bench/probe_bank.py run --seconds 3600
+	$(BIN)/python tests/bench/probe_bank.py report
 
 # The programs that deduplication is compared with, in an environment of their own.
 PEERS ?= .venv-dedup-peers

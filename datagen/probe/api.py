@@ -91,6 +91,8 @@ def run_probe(
     expected = _expect(base, sets, config, look, noise)
     if expected is not None and on_expected:
         on_expected(expected)
+    if expected is not None and todo:
+        job.note(expected.sentence.en)
     if engine == "serial" or len(todo) < 2:
         execute(job, todo)
     else:

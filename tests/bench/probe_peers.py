@@ -1,8 +1,8 @@
 """Examples per second of the probe's trainer, LLaMA-Factory's and TRL's at their defaults: same machine, model, rows, batch and steps.
 
-    python tests/bench/probe_peers.py [MODEL] [--steps 5] [--venv DIR]
+    python tests/bench/probe_peers.py [MODEL] [--steps 5] [--venv DIR] [--trl-venv DIR]
 
-The peers run in their own venv with LLaMA-Factory 0.9.5 and TRL (tests/acceptance/make_llamafactory_venv.sh), and are timed by their
+The peers run in their own venvs (LLaMA-Factory 0.9.5: tests/acceptance/make_llamafactory_venv.sh; TRL 1.16) and are timed by their
 own ``train_runtime``, without loading. Then steps once more in float32, with the probe's
 forward pass and with plain ``labels=`` and padded rows: the difference of the final eval loss. Prints one JSON object.
 """
@@ -34,7 +34,7 @@ RATE = 3e-4
 TEMPLATES = {"gemma3-270m": "gemma2", "smollm2-135m": "smollm"}
 
 _TRL = """
-import json, sys, time
+import json, sys, trl
 from datasets import Dataset
 from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
@@ -44,7 +44,9 @@ config = SFTConfig(output_dir=out, max_steps=int(steps), per_device_train_batch_
                    report_to=[], save_strategy="no", logging_strategy="no", use_cpu=True, disable_tqdm=True)
 lora = LoraConfig(r=16, lora_alpha=32, target_modules=targets.split(","), task_type="CAUSAL_LM")
 trainer = SFTTrainer(model=model, args=config, train_dataset=data, peft_config=lora)
-print("RESULT " + json.dumps({"seconds": trainer.train().metrics["train_runtime"], "bf16": config.bf16}))
+seconds = trainer.train().metrics["train_runtime"]
+found = {"seconds": seconds, "bf16": config.bf16, "dtype": str(trainer.model.dtype), "trl": trl.__version__}
+print("RESULT " + json.dumps(found))
 """
 
 
@@ -53,7 +55,7 @@ def rows_for(model: str, count: int) -> list[Sample]:
     return [_row(n, english=model == "smollm2-135m") for n in range(count)]
 
 
-def measure(model: str, steps: int, venv: Path) -> dict[str, object]:
+def measure(model: str, steps: int, venv: Path, trl_venv: Path) -> dict[str, object]:
     """Time all three, then compare losses in float32."""
     require_torch()
     import torch
@@ -76,7 +78,7 @@ def measure(model: str, steps: int, venv: Path) -> dict[str, object]:
     del backend
     with tempfile.TemporaryDirectory() as scratch:
         result["llamafactory"] = _llamafactory(venv, Path(scratch), folder, model, samples, steps)
-        result["trl"] = _trl(venv, Path(scratch), folder, samples, steps, targets)
+        result["trl"] = _trl(trl_venv, Path(scratch), folder, samples, steps, targets)
     for peer in ("llamafactory", "trl"):
         if "seconds" in result[peer]:
             result[f"times_{peer}"] = round(result[peer]["seconds"] / result["ours"]["seconds"], 2)
@@ -96,9 +98,9 @@ def _ours(backend: "Backend", samples: list[Sample], config: ProbeConfig) -> dic
     quick = config.model_copy(update={"evals_per_run": 1})
     steps = len(rows) // BATCH
     train_run(backend, Task(rows[:BATCH], rows[:1], quick, 0, 1))
-    started = time.monotonic()
+    started, cpu = time.monotonic(), time.process_time()
     train_run(backend, Task(rows, rows[:1], quick, 0, steps))
-    ours = time.monotonic() - started
+    ours, cpu = time.monotonic() - started, time.process_time() - cpu
     parameters = reset_adapter(backend, 0)
     optimizer = build_optimizer(parameters, quick)
     started = time.monotonic()
@@ -110,6 +112,7 @@ def _ours(backend: "Backend", samples: list[Sample], config: ProbeConfig) -> dic
     bare = time.monotonic() - started
     return {
         "seconds": round(ours, 2),
+        "cpu_seconds": round(cpu, 2),
         "examples_per_s": round(len(rows) / ours, 3),
         "tokens_per_s": round(sum(e.length for e in rows) / ours, 1),
         "overhead_over_bare_loop": round(ours / bare - 1, 3),
@@ -224,5 +227,6 @@ if __name__ == "__main__":
     parser.add_argument("model", nargs="?", default="gemma3-270m")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--venv", type=Path, default=Path("~/.cache/llamafactory-venv").expanduser())
+    parser.add_argument("--trl-venv", type=Path, default=Path("~/.cache/trl-venv").expanduser())
     given = parser.parse_args()
-    sys.stdout.write(json.dumps(measure(given.model, given.steps, given.venv), indent=1, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(measure(given.model, given.steps, given.venv, given.trl_venv), indent=1, ensure_ascii=False) + "\n")

@@ -89,7 +89,7 @@ def load_backend(folder: Path, config: ProbeConfig, *, device: str | None = None
     dtype = choose_dtype(config.dtype, device)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder))
-        # On CPUs plain attention beats torch's fused one at these lengths (35 against 59 ms, 406 tokens, Gemma's heads, two cores).
+        # On CPUs plain attention beats torch's fused one at these lengths (35 against 59 ms, 406 tokens, Gemma's heads, two busy cores).
         attention = "eager" if device == "cpu" and config.max_length <= _EAGER_MAX else "sdpa"
         model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=getattr(torch, dtype), attn_implementation=attention)
     except (OSError, ValueError, KeyError) as error:

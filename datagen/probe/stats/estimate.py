@@ -3,11 +3,11 @@
 ``d[s, g]`` is the difference new - baseline for seed ``s`` on document ``g`` in nats per completion token; ``Delta`` weighs documents by
 their tokens. Its variance is ``V = s2 / S + V_doc``: ``s2`` between seeds, ``V_doc`` the CR1 variance over documents; the interval is
 ``Delta +- t_nu sqrt(V)`` with Satterthwaite ``nu``. Seeds and documents both vary between repetitions, so an interval over items
-alone is far too short (34-76 % false alarms at nominal 5 %, tests/bench/probe_simulation.py).
+alone is far too short (30-74 % false alarms at nominal 5 %, tests/bench/probe_simulation.py).
 
 ``nu`` is computed as if the seed variance were its upper 70 % limit. With three seeds the sample variance is often far too small, and
 then plain Satterthwaite also takes the documents' many degrees of freedom: 7-8 % false alarms at nominal 5 %, and 18 % over a ten-step
-campaign, where the seeds' noise prevails; this way 4-6 % and, with the pooled variance, 5 %.
+campaign, where the seeds' noise prevails; this way 3-6 % and, with the variance pooled over the campaign, 3-4 %.
 
 Source: A. C. Cameron, D. L. Miller, "A Practitioner's Guide to Cluster-Robust Inference", 2015 (CR1, few clusters);
 F. E. Satterthwaite, 1946; effective number of clusters 1 / sum(w^2): A. V. Carter et al., 2017.
@@ -43,8 +43,8 @@ class Paired:
 class Estimate:
     """Delta with its parts, in nats per completion token (variances squared).
 
-    ``seed_variance`` is the one used (shrunk toward the pool, if there is one), ``sample_variance`` that of these seeds alone, and
-    ``effective`` the effective number of documents, 1 / sum(w^2).
+    ``seed_variance`` is the one used (shrunk toward the pool, if there is one) with ``seed_nu`` degrees of freedom, ``sample_variance``
+    that of these seeds alone, and ``effective`` the effective number of documents, 1 / sum(w^2).
     """
 
     delta: float
@@ -55,6 +55,7 @@ class Estimate:
     nu: float
     sample_variance: float = 0.0
     effective: float = 1.0
+    seed_nu: float = 0.0
 
     @property
     def variance(self) -> float:
@@ -72,10 +73,16 @@ class Estimate:
         return t_quantile(1 - level / 2, self.nu) * self.variance**0.5
 
     def detectable(self, level: float, power: float = 0.8) -> float:
-        """Smallest true difference found with probability ``power`` at this error."""
-        if self.variance == 0:
-            return 0.0
-        return (t_quantile(1 - level / 2, self.nu) + t_quantile(power, self.nu)) * self.variance**0.5
+        """Smallest true difference found with probability ``power`` at this error.
+
+        A sample variance with few degrees of freedom is more often too small than too large: it is corrected to be so in half of all cases.
+        """
+        from scipy import stats
+
+        seeds = self.seed_variance / self.seeds
+        if self.seed_nu > 0:
+            seeds *= self.seed_nu / float(stats.chi2.ppf(0.5, self.seed_nu))
+        return (t_quantile(1 - level / 2, self.nu) + t_quantile(power, self.nu)) * (seeds + self.document_variance) ** 0.5
 
 
 def pair(baseline: Floats, new: Floats, tokens: NDArray[np.int64], documents: list[str]) -> Paired:
@@ -121,7 +128,7 @@ def estimate(data: Paired, *, prior_variance: float | None = None, prior_nu: flo
     parts = seed_variance / seeds, document_variance
     effective = 1.0 / float((w**2).sum())
     nu = _satterthwaite(parts, (seed_nu, max(effective - 1, 1.0)))
-    return Estimate(delta, seed_variance, document_variance, seeds, documents, nu, sample, effective)
+    return Estimate(delta, seed_variance, document_variance, seeds, documents, nu, sample, effective, seed_nu)
 
 
 def expected(*, seed_variance: float, seed_nu: float, document_sd: float, seeds: int, tokens: NDArray[np.int64]) -> Estimate:
@@ -136,7 +143,7 @@ def expected(*, seed_variance: float, seed_nu: float, document_sd: float, seeds:
     effective = 1.0 / float((w**2).sum())
     document_variance = document_sd**2 / effective
     nu = _satterthwaite((seed_variance / seeds, document_variance), (seed_nu, max(effective - 1, 1.0)))
-    return Estimate(0.0, seed_variance, document_variance, seeds, len(tokens), nu, seed_variance, effective)
+    return Estimate(0.0, seed_variance, document_variance, seeds, len(tokens), nu, seed_variance, effective, seed_nu)
 
 
 UPPER = 0.7

@@ -10,8 +10,9 @@ from datagen.probe.stats import estimate as st
 from datagen.probe.store.losses import LossRow
 from datagen.probe.store.noise import Noise
 
-TYPICAL = Noise(seed_variance=0.008**2, nu=4.0, document_sd=0.08, comparisons=0)
-"""Used until a workspace has comparisons of its own. Source: tests/bench/probe_bank.py, Gemma-270M at the default settings."""
+ASSUMED = Noise(seed_variance=0.008**2, nu=4.0, document_sd=0.08, comparisons=0)
+"""An assumption, not a measurement, used until a workspace has comparisons of its own: single runs with linear decay scattered by
+0.002 to 0.003 nats at best and by several times that near instability, in a first sketch on 80 questions."""
 
 
 def expect(losses: Sequence[LossRow], *, eval_set: str, seeds: int, alpha: float, noise: Noise | None) -> Expected | None:
@@ -22,7 +23,7 @@ def expect(losses: Sequence[LossRow], *, eval_set: str, seeds: int, alpha: float
         tokens[row.document] += row.n_tokens
     if len(tokens) < 2 or seeds < 2:
         return None
-    known = noise or TYPICAL
+    known = noise or ASSUMED
     value = st.expected(
         seed_variance=known.seed_variance,
         seed_nu=known.nu + seeds - 1,
@@ -31,8 +32,8 @@ def expect(losses: Sequence[LossRow], *, eval_set: str, seeds: int, alpha: float
         tokens=np.array([tokens[d] for d in sorted(tokens)], dtype=np.int64),
     )
     mde = value.detectable(alpha)
-    source_zh = f"依据此前 {known.comparisons} 次同配置比较" if noise else "依据典型噪声，本工作区尚无同配置比较"
-    source_en = f"from {known.comparisons} earlier comparisons like it" if noise else "from typical noise, no comparison like it yet"
+    source_zh = f"依据此前 {known.comparisons} 次同配置比较" if noise else "依据假定的噪声，本工作区尚无同配置比较"
+    source_en = f"from {known.comparisons} earlier comparisons like it" if noise else "from assumed noise, no comparison like it yet"
     return Expected(
         eval_set=eval_set,
         mde=mde,
