@@ -8,8 +8,7 @@ import typer
 from datagen.cli.console import JsonOption, emit, progress, say, workspace_of
 
 if TYPE_CHECKING:
-    from datagen.probe import ProbeConfig, ProbeProgress, ProbeResult
-    from datagen.schemas.sample import Sample
+    from datagen.probe import ProbeProgress, ProbeResult
 
 
 def probe(
@@ -45,14 +44,20 @@ def probe(
         Literal["serial", "processes", "ray"], typer.Option("--engine", help="Who trains: this process, one a GPU or core, or Ray.")
     ] = "serial",
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Runs at once, but for serial.")] = None,
+    retrieval: Annotated[
+        bool, typer.Option("--retrieval", help="Fine-tune or retrieve: base, base + retrieved passages, tuned, tuned + retrieved.")
+    ] = False,
+    docs: Annotated[Path | None, typer.Option("--docs", help="Documents to retrieve from (default: the workspace's docs).")] = None,
+    passages: Annotated[int, typer.Option("--passages", min=1, help="Passages put before each question, for --retrieval.")] = 1,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Result folder (default: .datagen/probes/<hash>).")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a quick paired LoRA probe and give a verdict."""
+    from datagen.cli.inputs import probe_config, read_set
     from datagen.hashing import fingerprint
     from datagen.probe import run_probe
 
-    config = _config(
+    config = probe_config(
         {
             "model": model,
             "stage": stage,
@@ -74,11 +79,17 @@ def probe(
             "answers": answers,
         }
     )
-    new, exam = _read(train), _read(eval_file)
-    old = _read(baseline) if baseline else None
+    new, exam = read_set(train), read_set(eval_file)
+    old = read_set(baseline) if baseline else None
     if gold:
-        exam += [s.tagged(eval_set="gold") for s in _read(gold)]
+        exam += [s.tagged(eval_set="gold") for s in read_set(gold)]
     workspace = workspace_of(ctx)
+    if retrieval:
+        from datagen.cli.retrieval import compare_with_retrieval
+
+        folder = docs or workspace.root / "docs"
+        compare_with_retrieval(ctx, new, exam, config=config, docs=folder, k=passages, out=out, as_json=as_json)
+        return
     key = fingerprint([config.model_dump(mode="json"), robust, *([s.id for s in part] for part in (new, exam, old or []))])[:12]
     folder = out or workspace.state / "probes" / key
     with progress() as display:
@@ -99,7 +110,7 @@ def probe(
             resume=resume,
             engine=engine,
             workers=workers,
-            vault=_read(vault) if vault else (),
+            vault=read_set(vault) if vault else (),
             vault_log=workspace.state / "vault.jsonl",
             on_progress=show,
             on_expected=lambda e: display.console.print(e.sentence.en, highlight=False),
@@ -145,39 +156,3 @@ def describe(result: "ProbeResult", folder: Path) -> str:
     lines += [f"  {s.arm}: {s.sentence.en}" for s in result.training]
     lines.append(f"  {result.seconds:.0f} s; losses and details in {folder}")
     return "\n".join(lines)
-
-
-def _read(path: Path) -> "list[Sample]":
-    """Read samples: datagen's own JSONL with their tags and provenance, or any row format."""
-    from datagen.jsonl import read_rows
-    from datagen.schemas.sample import Sample
-
-    first = next(iter(read_rows(path)), None)
-    if first is not None and "record" in first.value and "id" in first.value:
-        from pydantic import ValidationError
-
-        from datagen.errors import DataError
-
-        samples: list[Sample] = []
-        for row in read_rows(path):
-            try:
-                samples.append(Sample.model_validate(row.value))
-            except ValidationError as error:
-                raise DataError(f"{path}:{row.line}: not a datagen sample: {error.errors()[0]['msg']}") from error
-        return samples
-    from datagen.schemas.detect import read_samples
-
-    return list(read_samples(path))
-
-
-def _config(values: dict[str, object]) -> "ProbeConfig":
-    from pydantic import ValidationError
-
-    from datagen.errors import UsageError
-    from datagen.probe import ProbeConfig
-
-    try:
-        return ProbeConfig.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}, got {first['input']!r}") from error

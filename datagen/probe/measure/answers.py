@@ -39,7 +39,7 @@ def _continue(backend: Backend, prompts: list[list[int]], max_new_tokens: int) -
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     ids = torch.tensor([[pad] * (length - len(i)) + i for i in prompts], device=backend.device)
     mask = torch.tensor([[0] * (length - len(i)) + [1] * len(i) for i in prompts], device=backend.device)
-    stops = _stop_tokens(tokenizer)
+    stops = stop_tokens(tokenizer)
     output: Any = backend.causal.generate(
         input_ids=ids,
         attention_mask=mask,
@@ -55,7 +55,7 @@ def _continue(backend: Backend, prompts: list[list[int]], max_new_tokens: int) -
     return [_written(tokenizer, row, stops) for row in cast("list[list[int]]", output[:, length:].tolist())]
 
 
-def _stop_tokens(tokenizer: Any) -> list[int]:
+def stop_tokens(tokenizer: Any) -> list[int]:
     unknown = tokenizer.unk_token_id
     named = [tokenizer.convert_tokens_to_ids(t) for t in ("<end_of_turn>", "<|im_end|>", "<|eot_id|>")]
     return sorted({*(t for t in [*named, tokenizer.eos_token_id] if t is not None and t != unknown)})

@@ -1,0 +1,159 @@
+"""What the commands that train have in common: the sets they read, the settings they take, where results go, how progress is drawn."""
+
+import sys
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from datagen.cli.console import progress, say, workspace_of
+
+if TYPE_CHECKING:
+    from datagen.probe import OnProgress, ProbeConfig
+    from datagen.probe.result import Decision
+    from datagen.schemas.sample import Sample
+
+TrainOption = Annotated[Path | None, typer.Option("--train", help="Training rows, any format (default: the last iteration's).")]
+EvalOption = Annotated[Path | None, typer.Option("--eval", help="Eval questions (default: the workspace's frozen exam).")]
+ModelOption = Annotated[str, typer.Option("--model", help="gemma3-270m, smollm2-135m, tiny, or a model folder.")]
+EpochsOption = Annotated[float, typer.Option("--epochs", help="Passes over the rows of every run.")]
+RateOption = Annotated[float, typer.Option("--learning-rate", help="Peak rate; decays linearly to zero.")]
+BatchOption = Annotated[int, typer.Option("--batch-size", help="Rows per optimizer step.")]
+DeltaOption = Annotated[float, typer.Option("--delta", help="Smallest difference of interest, nats per completion token.")]
+GoalOption = Annotated[str, typer.Option("--goal", help="knowledge: judged on recall questions; style: on unseen ones.")]
+OutOption = Annotated[Path | None, typer.Option("-o", "--out", help="Result folder (default: below .datagen, by content).")]
+
+
+class Sets(NamedTuple):
+    """A training set and an exam; ``last_verdict`` is that of the iteration the rows come from, if they come from one."""
+
+    train: "list[Sample]"
+    exam: "list[Sample]"
+    last_verdict: "Decision | None"
+
+
+def training_and_exam(ctx: typer.Context, train: Path | None, exam: Path | None) -> Sets:
+    """Read both sets; what is not given comes from the workspace.
+
+    Raises:
+        UsageError: nothing was given and the workspace has no iteration or no exam.
+        DataError: a file's content cannot be used.
+    """
+    from datagen.errors import UsageError
+
+    workspace = workspace_of(ctx)
+    verdict: Decision | None = None
+    if train is None:
+        done = [n for n in workspace.iteration_numbers() if (workspace.iteration(n) / "train.jsonl").is_file()]
+        if not done:
+            raise UsageError(f"{workspace.root} has no iteration to take rows from", hint="give --train FILE, or: datagen run RECIPE")
+        train = workspace.iteration(done[-1]) / "train.jsonl"
+        verdict = _verdict(workspace.iteration(done[-1]) / "manifest.json")
+        say(f"training rows: {train}")
+    if exam is None:
+        if not workspace.exam.is_file():
+            raise UsageError(f"{workspace.root} has no frozen exam", hint="give a file with --eval, or: datagen run RECIPE")
+        exam = workspace.exam
+    return Sets(read_set(train), read_set(exam), verdict)
+
+
+def read_set(path: Path) -> "list[Sample]":
+    """Read samples: datagen's own JSONL with their tags and provenance, or any row format.
+
+    Raises:
+        DataError: a row is neither; the message names file and line.
+    """
+    from datagen.jsonl import read_rows
+    from datagen.schemas.sample import Sample
+
+    first = next(iter(read_rows(path)), None)
+    if first is not None and "record" in first.value and "id" in first.value:
+        from pydantic import ValidationError
+
+        from datagen.errors import DataError
+
+        samples: list[Sample] = []
+        for row in read_rows(path):
+            try:
+                samples.append(Sample.model_validate(row.value))
+            except ValidationError as error:
+                raise DataError(f"{path}:{row.line}: not a datagen sample: {error.errors()[0]['msg']}") from error
+        return samples
+    from datagen.schemas.detect import read_samples
+
+    return list(read_samples(path))
+
+
+def probe_config(values: dict[str, object]) -> "ProbeConfig":
+    """Build the settings of a probe from options.
+
+    Raises:
+        UsageError: an option is out of range; the message names it.
+    """
+    from pydantic import ValidationError
+
+    from datagen.errors import UsageError
+    from datagen.probe import ProbeConfig
+
+    try:
+        return ProbeConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}, got {first['input']!r}") from error
+
+
+def result_folder(ctx: typer.Context, out: Path | None, kind: str, parts: Sequence[object]) -> Path:
+    """Return ``out``, or a folder of the workspace that is the same for the same work."""
+    from datagen.hashing import fingerprint
+
+    return out or workspace_of(ctx).state / kind / fingerprint([*parts])[:12]
+
+
+def numbers(text: str, option: str) -> list[int]:
+    """Parse ``1,2,4``.
+
+    Raises:
+        UsageError: not whole numbers.
+    """
+    from datagen.errors import UsageError
+
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"{option}: expected whole numbers like 1,2,4, got '{text}'") from error
+
+
+@contextmanager
+def shown_progress(name: str) -> Generator["OnProgress"]:
+    """Draw a probe's progress on a terminal; elsewhere write at most one line in ten seconds."""
+    if not sys.stderr.isatty():
+        last = [0.0]
+
+        def told(state: Any) -> None:
+            if time.monotonic() - last[0] >= 10:
+                last[0] = time.monotonic()
+                eta = f", about {state.eta_s:.0f} s left" if state.eta_s else ""
+                say(f"{name}  {state.done}/{state.total}  {state.note}{eta}")
+
+        yield told
+        return
+    with progress() as display:
+        task = display.add_task(name, total=None, note="")
+
+        def drawn(state: Any) -> None:
+            display.update(task, completed=state.done, total=state.total or None, note=state.note)
+
+        yield drawn
+
+
+def _verdict(path: Path) -> "Decision | None":
+    from datagen.jsonl import read_json
+    from datagen.schemas.manifest import Manifest
+
+    if not path.is_file():
+        return None
+    found = Manifest.model_validate(read_json(path)).verdict()
+    return found["verdict"] if found else None

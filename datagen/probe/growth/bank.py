@@ -1,0 +1,188 @@
+"""Many trainings against one exam: each is found in the runs cache by content, or trained and stored there.
+
+``run_probe`` compares two arms; a learning curve, a sweep or a screening of slices needs dozens of runs that share a model and an exam.
+The keys are the probe's own: a curve's largest size costs nothing after a probe of the same rows with the same settings, and what was
+killed goes on where it was. Completions only (stage ``sft``).
+Torch is imported only when something must be trained.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datagen.errors import UsageError
+from datagen.hashing import fingerprint
+from datagen.probe.config import ProbeConfig
+from datagen.probe.models.known import Dtype, resolve_model
+from datagen.probe.progress import OnProgress, ProbeProgress
+from datagen.probe.store import runs
+from datagen.probe.store.losses import LossRow
+from datagen.schemas.sample import Sample
+
+if TYPE_CHECKING:
+    from datagen.probe.data.encode import Encoded
+    from datagen.probe.models.backend import Backend
+
+BASE_SEED = -1
+_NOT_IN_THE_ADAPTER = frozenset(
+    {"seeds", "budget", "epochs", "learning_rate", "schedule", "average", "lora_plus_ratio", "beta", "patience"}
+    | {"batch_size", "delta", "alpha_level", "goal", "evals_per_run", "curve_items", "answers"}
+    | {"max_new_tokens", "token_budget", "max_length"}
+)
+"""Settings that may differ between runs on one loaded model; any other difference loads it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training: ``arm`` names it in the losses that come back; no rows means the untrained model (its seed is -1)."""
+
+    arm: str
+    rows: Sequence[Sample]
+    seed: int
+    config: ProbeConfig
+
+
+class Bank:
+    """Runs that share a model and an exam.
+
+    Args:
+        exam: questions; ``vault`` ones are left out, repeated ones counted once.
+        config: gives the model and its dtype; jobs may differ from it in every training setting.
+        runs_dir: where finished runs are kept.
+
+    Raises:
+        UsageError: no questions, or no such model.
+        MissingExtra: torch, transformers or peft is not installed.
+    """
+
+    def __init__(self, exam: Sequence[Sample], *, config: ProbeConfig, runs_dir: Path, on_progress: OnProgress | None = None) -> None:
+        from datagen.probe.models.backend import choose_device, choose_dtype, require_torch
+
+        if config.stage != "sft":
+            raise UsageError(f"curves, sweeps, slices and retrieval are for stage sft, got '{config.stage}'")
+        self.exam = distinct([s for s in exam if s.tags.get("eval_set") != "vault"])
+        if not self.exam:
+            raise UsageError("the exam has no questions", hint="give at least one eval question that is not in the vault")
+        self.source = resolve_model(config.model)
+        require_torch()
+        self.device = choose_device()
+        self.dtype: Dtype = choose_dtype(config.dtype, self.device)
+        self.runs_dir = runs_dir
+        self.trained = 0
+        self._on_progress = on_progress
+        self._exam_key = runs.data_key(self.exam)
+        self._backend: Backend | None = None
+        self._shape = ""
+        self._encoded: dict[str, Encoded] = {}
+
+    def folder(self, job: Job) -> Path:
+        """Return where this run is, or will be, stored."""
+        key = runs.run_key(
+            model_sha256=self.source.sha256,
+            dtype=self.dtype,
+            device=self.device,
+            config=job.config,
+            steps=_steps(job),
+            rows=runs.data_key(job.rows) if job.rows else "",
+            exam=self._exam_key,
+            seed=job.seed,
+        )
+        return self.runs_dir / key
+
+    def missing(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return the jobs that would have to be trained, in order, each run once."""
+        found = {self.folder(job): job for job in jobs if runs.load_info(self.folder(job)) is None}
+        return list(found.values())
+
+    def run(self, jobs: Sequence[Job]) -> list[LossRow]:
+        """Train what is missing, and return the final losses of every job under its arm's name.
+
+        Raises:
+            UsageError: a job's rows are empty although it is not the untrained model.
+            DataError: a row has nothing to learn.
+        """
+        todo = self.missing(jobs)
+        steps = [_steps(job) for job in todo]
+        started = time.monotonic()
+        for n, job in enumerate(todo):
+            self._train(job, sum(steps[:n]), sum(steps), started)
+        losses: list[LossRow] = []
+        for job in jobs:
+            losses += [row for row in runs.load_losses(self.folder(job), job.arm) if row.final]
+        return losses
+
+    def loaded(self, config: ProbeConfig) -> "Backend":
+        """Return the model with adapter layers of this shape, loading it if the last one used had another."""
+        from datagen.probe.models.backend import load_backend
+
+        shape = fingerprint(config.model_dump(mode="json", exclude=set(_NOT_IN_THE_ADAPTER)))
+        if self._backend is None or shape != self._shape:
+            self.note(f"loading {self.source.name}")
+            self._backend = None
+            self._backend = load_backend(self.source.prepare(self.dtype), config, device=self.device)
+            self._shape = shape
+        return self._backend
+
+    def with_adapter(self, job: Job) -> "Backend":
+        """Return the model with a finished job's adapter in it."""
+        from datagen.probe.models.adapter import load_adapter
+
+        backend = self.loaded(job.config)
+        load_adapter(backend, self.folder(job) / "adapter")
+        return backend
+
+    def encode(self, samples: Sequence[Sample], config: ProbeConfig) -> "Encoded":
+        """Tokenise samples, once for each set."""
+        from datagen.probe.data.encode import encode
+
+        key = f"{config.max_length}:{runs.data_key(samples)}"
+        if key not in self._encoded:
+            self._encoded[key] = encode(samples, self.loaded(config).tokenizer, max_length=config.max_length)
+        return self._encoded[key]
+
+    def note(self, text: str) -> None:
+        """Say what is done now, outside training."""
+        self._tell(0, 0, None, text)
+
+    def _train(self, job: Job, before: int, total: int, started: float) -> None:
+        from datagen.probe.train.evaluate import evaluate_base
+        from datagen.probe.train.loop import Task, Trained, train_run
+
+        backend = self.loaded(job.config)
+        exam, folder = self.encode(self.exam, job.config), runs.begin(self.folder(job))
+        if not job.rows:
+            clock = time.monotonic()
+            losses = evaluate_base(backend, exam.examples, config=job.config)
+            trained = Trained(steps=0, tokens=0, evals=[(0, losses)], seconds=time.monotonic() - clock)
+            runs.finish(folder, runs.Finished(folder.name, BASE_SEED, trained, rows=0, truncated=0))
+            return
+
+        def step(done: int) -> None:
+            rate = (time.monotonic() - started) / (before + done)
+            self._tell(before + done, total, rate * (total - before - done), f"{job.arm}, seed {job.seed + 1}")
+
+        rows = self.encode(job.rows, job.config)
+        task = Task(rows.examples, exam.examples, job.config, job.seed, _steps(job))
+        trained = train_run(backend, task, folder=folder, on_step=step)
+        runs.finish(folder, runs.Finished(folder.name, job.seed, trained, rows=len(job.rows), truncated=rows.truncated), backend)
+        self.trained += 1
+
+    def _tell(self, done: int, total: int, eta_s: float | None, note: str) -> None:
+        if self._on_progress:
+            self._on_progress(ProbeProgress(done, total, eta_s, note))
+
+
+def base_job(config: ProbeConfig) -> Job:
+    """Return the job that scores the untrained model."""
+    return Job("base", (), BASE_SEED, config)
+
+
+def distinct(samples: Sequence[Sample]) -> list[Sample]:
+    """Keep the first of samples with equal ids."""
+    return list({s.id: s for s in reversed(samples)}.values())[::-1]
+
+
+def _steps(job: Job) -> int:
+    return job.config.steps_for(len(job.rows)) if job.rows else 0
