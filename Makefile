@@ -4,10 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-browser screenshots check bench bench-dedup bench-ui bench-validate test-ray clean accept-llamafactory accept-trl test-slow
-.PHONY: demo test check bench bench-audit bench-metrics bench-dedup test-ray clean accept-llamafactory test-slow
-.PHONY: demo test test-browser screenshots check bench bench-dedup bench-generate gemini-legacy-venv bench-ui test-ray clean accept-llamafactory test-slow
-.PHONY: demo test check bench bench-probe bench-dedup test-ray clean accept-llamafactory test-slow
+.PHONY: demo test test-browser screenshots check test-ray clean test-slow gemini-legacy-venv
+.PHONY: bench bench-dedup bench-ui bench-validate accept-llamafactory accept-trl bench-audit bench-metrics bench-generate bench-probe
 
 # Everything runs from an editable install, pinned by constraints.txt; made again when either file changes.
 $(STAMP): pyproject.toml constraints.txt
@@ -52,6 +50,7 @@ bench-audit: $(STAMP)
 # Trains some small sets a call and goes on where it was; call it until it prints the correlations.
 bench-metrics: $(STAMP)
 	$(BIN)/python tests/bench/metric_validity.py
+
 # Speed next to the peers (venvs of their own: tests/acceptance/make_llamafactory_venv.sh, and one with trl), simulated and real honesty.
 bench-probe: $(STAMP)
 	$(BIN)/python tests/bench/probe_peers.py gemma3-270m
@@ -60,8 +59,6 @@ bench-probe: $(STAMP)
 	$(BIN)/python tests/bench/probe_bank.py run --seconds 3600
 	$(BIN)/python tests/bench/probe_bank.py report
 
-# The programs that deduplication is compared with, in an environment of their own.
-PEERS ?= .venv-dedup-peers
 # Throughput of the client against a loopback endpoint; curator and data-designer beside it where their venvs exist.
 bench-generate: $(STAMP)
 	$(BIN)/python tests/bench/generate_speed.py
@@ -71,6 +68,8 @@ gemini-legacy-venv:
 	$(PYTHON) -m venv $(HOME)/.cache/gemini-legacy-venv
 	$(HOME)/.cache/gemini-legacy-venv/bin/pip install --quiet 'google-generativeai>=0.8' 'pydantic>=2.10' pyyaml platformdirs
 
+# The programs that deduplication is compared with, in an environment of their own.
+PEERS ?= .venv-dedup-peers
 bench-dedup: $(STAMP)
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check rensa==0.5.0 datasketch==2.0.0 text-dedup==0.4.0 semhash==0.5.0 scikit-learn

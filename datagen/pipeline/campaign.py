@@ -83,6 +83,7 @@ def iterate(
                 baseline=incumbent,
                 look=look,
                 control=control and incumbent is not None,
+                vault=True,
                 quotas=_quotas(workspace, parent, size) if guided and parent and not recipe.generate.quotas else None,
             )
             if on_step:

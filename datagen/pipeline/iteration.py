@@ -15,6 +15,7 @@ from datagen.dedup import deduplicate_samples
 from datagen.export.llamafactory import register, train_command, train_yaml
 from datagen.hashing import fingerprint, merkle_root, sha256_hex
 from datagen.jsonl import JsonObject, read_json, read_rows, write_bytes, write_json, write_jsonl
+from datagen.pipeline.examination import Examination
 from datagen.pipeline.lessons import open_strategies, read_gold, write_exam, write_lessons
 from datagen.pipeline.priorities import coverage
 from datagen.pipeline.progress import Listener
@@ -22,6 +23,7 @@ from datagen.pipeline.recipe import Recipe, Stage
 from datagen.pipeline.reviews import ReviewLog
 from datagen.pipeline.sources import Sources, run_ingest
 from datagen.pipeline.stage_store import StageStore, code_fingerprint
+from datagen.pipeline.stopping import accepted
 from datagen.schemas.manifest import DatasetFile, FunnelStep, Manifest
 from datagen.schemas.sample import Sample
 from datagen.schemas.stage import StageResult
@@ -34,9 +36,9 @@ class Plan:
     """What an iteration is asked to do.
 
     ``parent`` is the finished iteration it grows from, ``baseline`` the one its probe compares it with (None: the untrained model);
-    with ``control`` a gain must also hold against the baseline's rows trained for as many steps. ``quotas``, if not empty, stand in for the
-    recipe's ``generate.quotas``. ``review_of`` is set for one that only takes people's decisions on its parent's rows into
-    account.
+    with ``control`` a gain must also hold against the baseline's rows trained for as many steps; with ``vault`` the vault is opened if the
+    iteration is accepted. ``quotas``, if not empty, stand in for the recipe's ``generate.quotas``. ``review_of`` is set for one that
+    only takes people's decisions on its parent's rows into account.
     """
 
     number: int
@@ -48,6 +50,7 @@ class Plan:
     docs: Path
     ingest_key: str
     control: bool = False
+    vault: bool = False
     quotas: Mapping[str, int] = field(default_factory=dict[str, int])
     review_of: str = ""
 
@@ -123,7 +126,19 @@ def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: St
         return Outcome(folder, None, tuple(funnel))
 
     listener.stage(plan.number, "probe")
-    probe = _probe(workspace, recipe, plan, folder, train, exam, listener)
+    examination = Examination(
+        train.kept,
+        exam,
+        baseline=workspace.iteration(plan.baseline.number) / "train.jsonl" if plan.baseline else None,
+        config=recipe.probe,
+        runs_dir=workspace.probe_runs,
+        vault_log=workspace.state / "vault.jsonl",
+        out_dir=folder / "probe",
+        look=plan.look,
+        listener=listener,
+    )
+    result = examination.probe(control=plan.control)
+    probe = result.model_dump(mode="json")
     created = str(read_json(folder / "begun.json")["created"])
     manifest = Manifest(
         number=plan.number,
@@ -146,9 +161,13 @@ def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: St
         datasets=datasets,
         verdicts=tuple(v for v in probe["verdicts"] if v["metric"] == "nll"),
         primary=str(probe["primary"]),
+        control=result.controls[0].verdict.model_dump(mode="json") if plan.control and result.controls else None,
         train_command=command,
         versions=_versions(),
     )  # fmt: skip
+    manifest = manifest.model_copy(update={"accepted": accepted(manifest)})
+    if manifest.accepted and plan.vault:
+        manifest = manifest.model_copy(update={"vault": examination.open_vault(control=plan.control)})
     return Outcome(folder, manifest, tuple(funnel), probe)
 
 
@@ -210,28 +229,6 @@ def _register(
     if done.eval_file is not None:
         registered["registered_eval"] = _file(done.eval_file, len(examined), done.eval_entry or "", workspace)
     return {**files, **registered}, train_command(config)
-
-
-def _probe(
-    workspace: Workspace, recipe: Recipe, plan: Plan, folder: Path, train: StageResult, exam: Exam, listener: Listener
-) -> dict[str, Any]:
-    from datagen.probe import run_probe
-
-    baseline = None
-    if plan.baseline is not None:
-        path = workspace.iteration(plan.baseline.number) / "train.jsonl"
-        baseline = [Sample.model_validate(row.value) for row in read_rows(path)]
-    result = run_probe(
-        train.kept,
-        [s for s in exam.samples if s.tags.get("eval_set") != "vault"],
-        baseline=baseline,
-        config=recipe.probe,
-        runs_dir=workspace.probe_runs,
-        out_dir=folder / "probe",
-        look=plan.look,
-        on_progress=lambda p: listener.advance(p.done, p.total, f"{p.note}{f' · about {p.eta_s:.0f} s left' if p.eta_s else ''}"),
-    )
-    return result.model_dump(mode="json")
 
 
 def _file(path: Path, rows: int, entry: str, workspace: Workspace) -> DatasetFile:

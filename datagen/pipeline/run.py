@@ -20,7 +20,6 @@ from datagen.pipeline.recipe import Recipe, Stage
 from datagen.pipeline.reviews import NO_REVIEWS, ReviewLog
 from datagen.pipeline.sources import ingest_key
 from datagen.pipeline.stage_store import code_fingerprint
-from datagen.pipeline.stopping import accepted
 from datagen.report.advice import advise
 from datagen.report.data import gather
 from datagen.report.html import write_report
@@ -65,6 +64,7 @@ class Iterations:
         baseline: Manifest | None,
         look: int,
         control: bool = False,
+        vault: bool = False,
         quotas: Mapping[str, int] | None = None,
         reviews: tuple[str, str] | None = None,
     ) -> Plan:
@@ -72,13 +72,12 @@ class Iterations:
 
         ``reviews``, for one made only because of people's decisions: the fingerprint of the iteration grown last, and the decisions' root.
         """
-        special = (
-            [baseline.fingerprint if baseline else None, control, dict(quotas or {})] if baseline != parent or control or quotas else []
-        )
+        asked = [control, vault, dict(quotas or {})]
+        special = [baseline.fingerprint if baseline else None, *asked] if baseline != parent or any(asked) else []
         key = fingerprint([*self._key, size, look, parent.fingerprint if parent else None, *special, *(reviews or ())])
         number = _find(self.workspace, key)
         review_of = reviews[0] if reviews else ""
-        return Plan(number, size, parent, baseline, look, key, self.docs, self.docs_key, control, quotas or {}, review_of)
+        return Plan(number, size, parent, baseline, look, key, self.docs, self.docs_key, control, vault, quotas or {}, review_of)
 
     def finished(self, plan: Plan) -> Manifest | None:
         return read_manifest(self.workspace.iteration(plan.number))
@@ -92,7 +91,7 @@ class Iterations:
         if outcome.manifest is None:
             return outcome
         advice = advise(outcome.manifest, plan.baseline, self.recipe.report_language)
-        manifest = outcome.manifest.model_copy(update={"advice": advice, "accepted": accepted(outcome.manifest)})
+        manifest = outcome.manifest.model_copy(update={"advice": advice})
         ledger = [*read_ledger(self.workspace), manifest]
         write_report(gather(self.workspace, manifest, ledger), outcome.folder / "report.html", self.recipe.report_language)
         write_manifest(outcome.folder, manifest)
@@ -132,9 +131,7 @@ def run(
         last = grown
         while last is not None and grown is not None and (root := _undecided(workspace, last, grown)) is not None:
             look = len(outcomes) + 1
-            last = advance(
-                iterations.plan(recipe.sizes[-1], parent=last, baseline=last, look=look, reviews=(grown.fingerprint, root))
-            )
+            last = advance(iterations.plan(recipe.sizes[-1], parent=last, baseline=last, look=look, reviews=(grown.fingerprint, root)))
             if last is None:
                 return RunResult(tuple(outcomes), tuple(skipped), None, "")
     finished = outcomes[-1]

@@ -21,8 +21,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do next. ``code`` is stable: ``target_reached``, ``worse``, ``mixed``, ``plateau``, ``undecided``, ``documents_exhausted``,
-    ``budget_spent``, ``sizes_done``, ``grow``."""
+    """What to do next. ``code`` is stable: ``target_reached``, ``worse``, ``mixed``, ``vault_disagrees``, ``plateau``,
+    ``undecided``, ``documents_exhausted``, ``budget_spent``, ``sizes_done``, ``grow``."""
 
     action: Action
     code: str
@@ -86,6 +86,13 @@ def decide(done: Sequence[Manifest], *, remaining: Sequence[int], limits: Limits
             "mixed",
             f"v{last.number} 在主考题上的结论是 {results[-1]}，但在 {names} 上变差：请人工比较答案。",
             f"v{last.number} is {results[-1]} on {last.primary} but worse on {names}: compare the answers by hand.",
+        )
+    if last.vault is not None and last.vault["verdict"] == "WORSE":
+        return Decision(
+            "ask",
+            "vault_disagrees",
+            f"v{last.number} 在考题上更好，但在保密题（vault）上变差：可能只适应了考题，请人工比较答案。",
+            f"v{last.number} is better on the exam but worse on the vault: it may fit the exam only; compare the answers by hand.",
         )
     if results[-2:] == ["EQUIVALENT", "EQUIVALENT"]:
         return Decision(

@@ -34,6 +34,12 @@ def verdict_lines(manifest: Manifest) -> Group:
             f"{v['seeds']} seeds, {v['documents']} documents, {v['items']} items, {v['tokens']} tokens, look {v['look']}"
         )
         lines.append(line)
+    for name, v in (("same steps", manifest.control), ("vault", manifest.vault)):
+        if v is not None:
+            line = Text(f"  {against} -> v{manifest.number}  {name:<11}")
+            line.append(f"{v['verdict']:<13}", style=COLORS.get(str(v["verdict"]), ""))
+            line.append(f"Delta {v['delta']:+.4f} nats/token [{v['low']:+.4f}, {v['high']:+.4f}]  {v['items']} items, look {v['look']}")
+            lines.append(line)
     return Group(*lines)
 
 

@@ -125,7 +125,8 @@ def train_sets(sets: Sets, exam: Sequence[Sample], seconds: float) -> dict[str, 
         from datagen.probe.models.known import resolve_model
 
         require_torch()
-        from datagen.probe.train.evaluate import evaluate_base, train_run
+        from datagen.probe.train.evaluate import evaluate_base
+        from datagen.probe.train.loop import Task, train_run
 
         backend = load_backend(resolve_model(CONFIG.model).prepare(choose_dtype("auto", choose_device())), CONFIG)
         examples = encode(exam, backend.tokenizer, max_length=CONFIG.max_length).examples
@@ -141,7 +142,7 @@ def train_sets(sets: Sets, exam: Sequence[Sample], seconds: float) -> dict[str, 
                 sys.stderr.write("time is up; call again for the rest\n")
                 break
             rows = encode(own, backend.tokenizer, max_length=CONFIG.max_length).examples
-            trained = train_run(backend, rows, examples, config=CONFIG, seed=0)
+            trained = train_run(backend, Task(rows, examples, CONFIG, 0, CONFIG.steps_for(len(rows))))
             loss = sum(i.nll for i in trained.evals[-1][1]) / tokens
             write_json(_file(key, name, own), {"gain": base - loss})
             longest = max(longest, time.monotonic() - begun)

@@ -85,3 +85,22 @@ def test_the_vault_is_part_of_the_exam_and_never_of_the_probe(tmp_path: Path, do
     assert manifest.exam["vault"] == len(vault)
     result = read_json(root / ".datagen" / "iterations" / "0001" / "probe" / "result.json")
     assert {v["eval_set"] for v in result["verdicts"]} == {"recall", "unseen"}
+
+
+def test_an_accepted_iteration_opens_the_vault_and_the_next_is_held_against_as_many_steps(
+    tmp_path: Path, docs: Path, recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A high rate makes the tiny model learn enough of the manner of answering to be BETTER than untrained."""
+    root = tmp_path / "ws"
+    settings = ["exam.vault=6", "probe.epochs=6", "probe.learning_rate=0.003", "probe.alpha_level=0.4"]
+    arguments = ["-w", str(root), "iterate", str(recipe), "--sizes", "20,40", "--docs", str(docs), "--json"]
+    assert main([*arguments, *(word for s in settings for word in ("--set", s))]) == 0
+    steps = json.loads(capsys.readouterr().out)["steps"]
+    assert steps[0]["accepted"]
+    assert steps[0]["control"] is None
+    assert steps[0]["vault"]["eval_set"] == "vault"
+    log = [r.value for r in read_rows(root / ".datagen" / "vault.jsonl")]
+    assert [row["number"] for row in log] == list(range(1, 1 + sum(s["vault"] is not None for s in steps)))
+    assert steps[1]["control"]["compared"] == "new - baseline"
+    assert steps[1]["control"]["new_loss"] == steps[1]["verdict"]["new_loss"]
+    assert steps[1]["control"]["baseline_loss"] != steps[1]["verdict"]["baseline_loss"]

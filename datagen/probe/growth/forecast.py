@@ -17,8 +17,8 @@ from datagen.probe.growth.laws import LAWS, Curve, Floats, Grid, Law, best, grid
 DISCREPANCY = 0.01
 """No law holds exactly: error of a law at a measured size, as a share of the whole fall from the smallest to the largest."""
 DRIFT = 0.1
-"""The same for what lies ahead: standard deviation of the true gain around the law's, as a share of it. Both numbers are calibrated so
-that about 90 % of doublings hidden in simulated curves of seven families fall into the 90 % band (``tests/bench/doubling.py``)."""
+"""The same for what lies ahead: standard deviation of the true gain around the law's, as a share of it. Both numbers
+were set by hand; ``tests/bench/doubling.py`` says how many hidden doublings the 90 % band then holds."""
 _PRIOR_NU = 4.0
 
 

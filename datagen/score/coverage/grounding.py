@@ -14,7 +14,7 @@ from datagen.score.coverage.corpus import Corpus, RowPlaces
 from datagen.text import detect_language
 
 OFF_TOPIC_BELOW = 0.30
-"""Support below which a row is about something else; calibrated by tests/bench/audit_defects.py on the example's documents."""
+"""Support below which a row is about something else; chosen by hand on the example's documents, not calibrated: it orders a review only."""
 
 
 class GroundingFlaw(NamedTuple):
