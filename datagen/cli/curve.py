@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from datagen.cli import inputs as given
-from datagen.cli.console import JsonOption, emit, say, workspace_of
+from datagen.cli.console import JsonOption, workspace_of
 
 if TYPE_CHECKING:
     from datagen.probe.growth.curve import CurveResult
@@ -35,7 +35,6 @@ def curve(
     as_json: JsonOption = False,
 ) -> None:
     from datagen.errors import UsageError, suggest
-    from datagen.jsonl import write_bytes
     from datagen.probe.growth import learning_curve
     from datagen.report.growth_plots import curve_picture
 
@@ -45,18 +44,14 @@ def curve(
     verdict = chosen[0] if chosen else sets.last_verdict
     if last and last not in verdicts:
         raise UsageError(f"--last-verdict {last}: no such verdict", hint=suggest(last, verdicts))
-    config = given.probe_config(
-        {
-            "model": model,
-            "seeds": seeds,
-            "epochs": epochs,
-            "learning_rate": learning_rate,
-            "batch_size": batch_size,
-            "delta": delta,
-            "goal": goal,
-            "answers": 0,
-            "evals_per_run": 1,
-        }
+    config = given.measuring_config(
+        model=model,
+        seeds=seeds,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        delta=delta,
+        goal=goal,
     )
     parts = [config.model_dump(mode="json"), by, fractions, size_seeds, [s.id for s in sets.train], [s.id for s in sets.exam]]
     folder = given.result_folder(ctx, out, "curves", parts)
@@ -75,13 +70,7 @@ def curve(
             last_verdict=verdict,
             on_progress=show,
         )
-    picture = folder / "curve.svg"
-    write_bytes(picture, curve_picture(result).encode())
-    for warning in result.warnings:
-        say(f"warning: {warning}")
-    emit(
-        {**result.model_dump(mode="json"), "out": str(folder), "picture": str(picture)}, as_json=as_json, human=_table(result, str(picture))
-    )
+    given.emit_drawn(result, folder, "curve", curve_picture(result), as_json=as_json, human=lambda picture: _table(result, picture))
 
 
 def _table(result: "CurveResult", picture: str) -> Any:

@@ -2,16 +2,18 @@
 
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from datagen.cli.console import progress, say, workspace_of
+from datagen.cli.console import emit, progress, say, workspace_of
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from datagen.probe import OnProgress, ProbeConfig
     from datagen.probe.result import Decision
     from datagen.schemas.sample import Sample
@@ -103,6 +105,30 @@ def probe_config(values: dict[str, object]) -> "ProbeConfig":
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}, got {first['input']!r}") from error
+
+
+def measuring_config(
+    *, model: str, seeds: int, epochs: float, learning_rate: float, batch_size: int, delta: float, goal: str, **more: object
+) -> "ProbeConfig":
+    """Build the settings of the many runs of a measurement: no answers, scored at their end only.
+
+    Raises:
+        UsageError: an option is out of range; the message names it.
+    """
+    given = {"model": model, "seeds": seeds, "epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    return probe_config({**given, "delta": delta, "goal": goal, "answers": 0, "evals_per_run": 1, **more})
+
+
+def emit_drawn(result: "BaseModel", folder: Path, name: str, svg: str, *, as_json: bool, human: Callable[[str], Any]) -> None:
+    """Write a measurement's picture to ``<name>.svg``, then print it; ``human`` makes the terminal's form from the picture's path."""
+    from datagen.jsonl import write_bytes
+
+    picture = folder / f"{name}.svg"
+    write_bytes(picture, svg.encode())
+    value = {**result.model_dump(mode="json"), "out": str(folder), "picture": str(picture)}
+    for warning in value.get("warnings", ()):
+        say(f"warning: {warning}")
+    emit(value, as_json=as_json, human=None if as_json else human(str(picture)))
 
 
 def result_folder(ctx: typer.Context, out: Path | None, kind: str, parts: Sequence[object]) -> Path:

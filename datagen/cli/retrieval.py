@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from datagen.cli import inputs as given
-from datagen.cli.console import emit, say, workspace_of
+from datagen.cli.console import say, workspace_of
 
 if TYPE_CHECKING:
     from datagen.probe import ProbeConfig
@@ -36,7 +36,6 @@ def compare_with_retrieval(
     from datagen.errors import UsageError
     from datagen.ingest import ingest_paths
     from datagen.ingest.chunk import chunk_document
-    from datagen.jsonl import write_bytes
     from datagen.probe.growth import retrieval_probe
     from datagen.report.growth_plots import retrieval_picture
 
@@ -52,10 +51,7 @@ def compare_with_retrieval(
         result = retrieval_probe(
             train, exam, chunks, config=config, runs_dir=workspace_of(ctx).probe_runs, out_dir=folder, k=k, on_progress=show
         )
-    picture = folder / "retrieval.svg"
-    write_bytes(picture, retrieval_picture(result).encode())
-    value = {**result.model_dump(mode="json"), "out": str(folder), "picture": str(picture)}
-    emit(value, as_json=as_json, human=_human(result, str(picture)))
+    given.emit_drawn(result, folder, "retrieval", retrieval_picture(result), as_json=as_json, human=lambda picture: _human(result, picture))
 
 
 def _human(result: "RetrievalResult", picture: str) -> Any:

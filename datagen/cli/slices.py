@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from datagen.cli import inputs as given
-from datagen.cli.console import JsonOption, emit, say, workspace_of
+from datagen.cli.console import JsonOption, workspace_of
 
 if TYPE_CHECKING:
     from datagen.probe.growth.slices import SlicesResult
@@ -32,23 +32,18 @@ def slices(
     out: given.OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    from datagen.jsonl import write_bytes
     from datagen.probe.growth import measure_slices
     from datagen.report.growth_plots import slices_picture
 
     sets = given.training_and_exam(ctx, train, eval_file)
-    config = given.probe_config(
-        {
-            "model": model,
-            "seeds": seeds,
-            "epochs": epochs,
-            "learning_rate": learning_rate,
-            "batch_size": batch_size,
-            "delta": delta,
-            "goal": goal,
-            "answers": 0,
-            "evals_per_run": 1,
-        }
+    config = given.measuring_config(
+        model=model,
+        seeds=seeds,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        delta=delta,
+        goal=goal,
     )
     parts = [config.model_dump(mode="json"), by, most, runs, confirm, [s.id for s in sets.train], [s.id for s in sets.exam]]
     folder = given.result_folder(ctx, out, "slices", parts)
@@ -65,13 +60,7 @@ def slices(
             confirm=confirm,
             on_progress=show,
         )
-    picture = folder / "slices.svg"
-    write_bytes(picture, slices_picture(result).encode())
-    for warning in result.warnings:
-        say(f"warning: {warning}")
-    emit(
-        {**result.model_dump(mode="json"), "out": str(folder), "picture": str(picture)}, as_json=as_json, human=_human(result, str(picture))
-    )
+    given.emit_drawn(result, folder, "slices", slices_picture(result), as_json=as_json, human=lambda picture: _human(result, picture))
 
 
 def _human(result: "SlicesResult", picture: str) -> Any:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from datagen.cli import inputs as given
-from datagen.cli.console import JsonOption, emit, workspace_of
+from datagen.cli.console import JsonOption, workspace_of
 
 if TYPE_CHECKING:
     from datagen.probe.growth.sweep import SweepResult, Table
@@ -33,24 +33,19 @@ def sweep(
     out: given.OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    from datagen.jsonl import write_bytes
     from datagen.probe.growth import lora_sweep
     from datagen.report.growth_plots import sweep_picture
 
     sets = given.training_and_exam(ctx, train, eval_file)
-    config = given.probe_config(
-        {
-            "model": model,
-            "seeds": seeds,
-            "epochs": epochs,
-            "learning_rate": learning_rate,
-            "alpha": alpha,
-            "batch_size": batch_size,
-            "delta": delta,
-            "goal": goal,
-            "answers": 0,
-            "evals_per_run": 1,
-        }
+    config = given.measuring_config(
+        model=model,
+        seeds=seeds,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        delta=delta,
+        goal=goal,
+        alpha=alpha,
     )
     parts = [config.model_dump(mode="json"), rank, targets, budget_rank, [s.id for s in sets.train], [s.id for s in sets.exam]]
     folder = given.result_folder(ctx, out, "sweeps", parts)
@@ -66,11 +61,7 @@ def sweep(
             budget_rank=budget_rank,
             on_progress=show,
         )
-    picture = folder / "sweep.svg"
-    write_bytes(picture, sweep_picture(result).encode())
-    emit(
-        {**result.model_dump(mode="json"), "out": str(folder), "picture": str(picture)}, as_json=as_json, human=_human(result, str(picture))
-    )
+    given.emit_drawn(result, folder, "sweep", sweep_picture(result), as_json=as_json, human=lambda picture: _human(result, picture))
 
 
 def _human(result: "SweepResult", picture: str) -> Any:

@@ -51,12 +51,12 @@ def sweep_sentence(choice: "Cell", best: "Cell") -> Sentence:
             en=f"Take targets {best.targets}, rank {best.rank}: the lowest loss ({best.loss:.3f} nats per token); "
             "every smaller setting is visibly worse.",
         )
-    gap = f"{choice.difference:+.3f} nats per token [{choice.difference_low:+.3f}, {choice.difference_high:+.3f}]"
+    interval = f"[{choice.difference_low:+.3f}, {choice.difference_high:+.3f}]"
     return Sentence(
         zh=f"选用 targets={choice.targets}、rank={choice.rank}（{choice.parameters:,} 个可训练参数）："
-        f"与最好的 targets={best.targets}、rank={best.rank} 相差 {gap}，没有可见的差别。",
+        f"与最好的 targets={best.targets}、rank={best.rank} 相差 {choice.difference:+.3f} nats/词元 {interval}，没有可见的差别。",
         en=f"Take targets {choice.targets}, rank {choice.rank} ({choice.parameters:,} trainable parameters): "
-        f"{gap} from the best (targets {best.targets}, rank {best.rank}), not visibly worse.",
+        f"{choice.difference:+.3f} nats per token {interval} from the best (targets {best.targets}, rank {best.rank}), not visibly worse.",
     )
 
 
