@@ -17,7 +17,7 @@ def iterate(
     recipe: Annotated[str, typer.Argument(help="Recipe file or name, for example grow.")],
     sizes: Annotated[str, typer.Option("--sizes", help="Rows of each step, growing: 100,300,1000 (default: the recipe's).")] = "",
     docs: Annotated[Path | None, typer.Option("--docs", help="Folder of documents, instead of the recipe's.")] = None,
-    budget: Annotated[float | None, typer.Option("--budget", min=0, help="Most money for generation.")] = None,
+    budget: Annotated[float | None, typer.Option("--budget", min=0, help="Most dollars all stored responses may cost.")] = None,
     target: Annotated[float | None, typer.Option("--target", help="Stop at this loss, nats per answer token.")] = None,
     control: Annotated[bool, typer.Option(help="A gain must also hold against longer training on the incumbent's rows.")] = True,
     guided: Annotated[bool, typer.Option(help="New rows go where coverage is low and loss is high (datagen next).")] = True,

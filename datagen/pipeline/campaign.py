@@ -71,7 +71,7 @@ def iterate(
     if len(recipe.sizes) > MOST_LOOKS:
         raise UsageError(f"{len(recipe.sizes)} sizes: a campaign takes at most {MOST_LOOKS} verdicts on one exam", hint="use fewer sizes")
     limits = limits or Limits(delta=recipe.probe.delta)
-    iterations = Iterations(recipe, workspace, docs, listener or Silent())
+    iterations = Iterations(recipe, workspace, docs, listener or Silent(), budget=limits.budget)
     steps: list[Step] = []
     incumbent: Manifest | None = None
     with workspace.lock():

@@ -16,7 +16,8 @@ from datagen.export.llamafactory import register, train_command, train_yaml
 from datagen.hashing import fingerprint, merkle_root, sha256_hex
 from datagen.jsonl import JsonObject, read_json, read_rows, write_bytes, write_json, write_jsonl
 from datagen.pipeline.examination import Examination
-from datagen.pipeline.lessons import open_strategies, read_gold, write_exam, write_lessons
+from datagen.pipeline.ledger import read_ledger
+from datagen.pipeline.lessons import open_strategies, read_gold, spent_so_far, write_exam, write_lessons
 from datagen.pipeline.priorities import coverage
 from datagen.pipeline.progress import Listener
 from datagen.pipeline.recipe import Recipe, Stage
@@ -65,8 +66,10 @@ class Outcome:
     probe: dict[str, Any] | None = None
 
 
-def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: Stage, listener: Listener) -> Outcome:
-    """Run one iteration up to ``until``; the caller holds the workspace lock.
+def run_iteration(
+    workspace: Workspace, recipe: Recipe, plan: Plan, *, until: Stage, listener: Listener, budget: float | None = None
+) -> Outcome:
+    """Run one iteration up to ``until``; the caller holds the workspace lock. ``budget``: most dollars for all stored responses.
 
     Raises:
         DatagenError: whatever a stage found; finished stages stay on disk.
@@ -82,7 +85,7 @@ def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: St
     if until == "ingest":
         return Outcome(folder, None, tuple(funnel))
 
-    strategies = open_strategies(recipe.generate, workspace)
+    strategies = open_strategies(recipe.generate, workspace, budget=budget)
     written = fingerprint([s.fingerprint() for s, _ in strategies])
     listener.stage(plan.number, "exam")
     exam, held_out, exam_stats = _exam(workspace, store, recipe, sources, strategies, written, listener)
@@ -154,6 +157,7 @@ def run_iteration(workspace: Workspace, recipe: Recipe, plan: Plan, *, until: St
         created=created,
         seconds=round(time.monotonic() - begun, 1),
         funnel=tuple(funnel),
+        cost=round(spent_so_far(workspace) - sum(m.cost for m in read_ledger(workspace)), 6),
         coverage=coverage(sources.documents, train.kept, held_out),
         usage={k: int(lessons.stats.get(k, 0)) for k in ("requests", "tokens_in", "tokens_out")},
         exam={k: sum(s.tags.get("eval_set") == k for s in exam.samples) for k in ("recall", "unseen", "vault", "gold")},

@@ -25,8 +25,17 @@ from datagen.text import detect_language
 from datagen.workspace import Workspace
 
 
-def open_strategies(spec: GenerateSpec, workspace: Workspace) -> list[tuple[Strategy, float]]:
-    """Open the recipe's strategies with their weights; LLM strategies share the workspace's response store."""
+def open_strategies(spec: GenerateSpec, workspace: Workspace, *, budget: float | None = None) -> list[tuple[Strategy, float]]:
+    """Open the recipe's strategies with their weights; LLM strategies share the workspace's response store.
+
+    ``budget`` is the most dollars all stored responses may cost.
+
+    Raises:
+        UsageError: a model has no price, or several share a budget that each would count for itself.
+    """
+    models = sorted({item.model for item in spec.strategies if isinstance(item, QASpec)})
+    if budget is not None and len(models) > 1:
+        raise UsageError(f"--budget: one budget cannot be kept over {len(models)} models: {', '.join(models)}", hint="use one model")
     opened: list[tuple[Strategy, float]] = []
     for item in spec.strategies:
         match item:
@@ -34,12 +43,33 @@ def open_strategies(spec: GenerateSpec, workspace: Workspace) -> list[tuple[Stra
                 opened.append((Extractive(), item.weight))
             case QASpec():
                 # The OpenAI SDK loads only for recipes that use it.
-                from datagen.clients import open_client
+                from datagen.clients import Limits, open_client
                 from datagen.generate.strategies.qa import QA
 
-                client = open_client(item.model, workspace.responses, concurrency=spec.concurrency)
+                client = open_client(
+                    item.model,
+                    workspace.responses,
+                    concurrency=spec.concurrency,
+                    limits=Limits(budget=budget),
+                    workspace=workspace.root,
+                )
                 opened.append((QA(client, model=item.model, items=item.items_per_request, temperature=item.temperature), item.weight))
     return opened
+
+
+def spent_so_far(workspace: Workspace) -> float:
+    """Return the dollars that all responses stored in the workspace cost by the price list; models without a price cost nothing."""
+    if not workspace.responses.exists():
+        return 0.0
+    from datagen.clients.opening import spent
+    from datagen.clients.prices import load_prices
+    from datagen.clients.store import ResponseStore
+
+    store = ResponseStore(workspace.responses)
+    try:
+        return spent(store, load_prices(workspace.root))
+    finally:
+        store.close()
 
 
 def write_exam(
@@ -213,7 +243,7 @@ def _generate(
         requests = f" · {progress.requests} requests" if progress.requests else ""
         listener.advance(progress.accepted, progress.target, f"{share}{requests}")
 
-    return asyncio.run(
+    result = asyncio.run(
         generate(
             documents,
             [c for c in sources.chunks if c.document in paths],
@@ -228,6 +258,10 @@ def _generate(
             on_progress=tell,
         )
     )
+    # A stage cut short by the budget is no stage: a smaller exam would be frozen for ever.
+    if result.stats["stopped"]:
+        raise StageFailed(str(result.stats["stopped"]), hint="every response is stored: run again with a larger --budget to go on here")
+    return result
 
 
 def _refuse_near_duplicates(recipe: Recipe, on: str, existing: Sequence[Sample] = ()) -> Callable[[Sample], tuple[str, str] | None]:

@@ -44,7 +44,10 @@ class Iterations:
         UsageError: the documents folder is missing, or a path in the recipe is wrong.
     """
 
-    def __init__(self, recipe: Recipe, workspace: Workspace, docs: Path | None, listener: Listener) -> None:
+    def __init__(
+        self, recipe: Recipe, workspace: Workspace, docs: Path | None, listener: Listener, *, budget: float | None = None
+    ) -> None:
+        self.budget = budget
         self.recipe = recipe
         self.workspace = workspace
         self.docs = docs or workspace.root / recipe.docs
@@ -87,7 +90,7 @@ class Iterations:
         recipe = self.recipe
         if plan.quotas:
             recipe = recipe.model_copy(update={"generate": recipe.generate.model_copy(update={"quotas": dict(plan.quotas)})})
-        outcome = run_iteration(self.workspace, recipe, plan, until=until, listener=self.listener)
+        outcome = run_iteration(self.workspace, recipe, plan, until=until, listener=self.listener, budget=self.budget)
         if outcome.manifest is None:
             return outcome
         advice = advise(outcome.manifest, plan.baseline, self.recipe.report_language)

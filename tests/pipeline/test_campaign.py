@@ -6,6 +6,7 @@ import pytest
 from datagen.cli import main
 from datagen.jsonl import read_json, read_rows
 from datagen.pipeline.ledger import read_ledger
+from datagen.testing.stub_server import StubServer
 from datagen.workspace import Workspace
 
 
@@ -104,3 +105,25 @@ def test_an_accepted_iteration_opens_the_vault_and_the_next_is_held_against_as_m
     assert steps[1]["control"]["compared"] == "new - baseline"
     assert steps[1]["control"]["new_loss"] == steps[1]["verdict"]["new_loss"]
     assert steps[1]["control"]["baseline_loss"] != steps[1]["verdict"]["baseline_loss"]
+
+
+def test_costs_are_those_of_the_responses_and_a_budget_is_a_cap(
+    tmp_path: Path, docs: Path, recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "ws"
+    root.mkdir()
+    (root / "prices.yaml").write_text("stub: {input: 100.0, output: 100.0}\n", encoding="utf-8")
+    with StubServer() as stub:
+        strategies = f'generate.strategies=[{{kind: qa, model: "openai:stub@{stub.base_url}"}}]'
+        arguments = ["-w", str(root), "iterate", str(recipe), "--docs", str(docs), "--set", strategies, "--json"]
+        assert main([*arguments, "--sizes", "8,16", "--budget", "0.05"]) == 1
+        assert "the budget of $0.05 ends here" in capsys.readouterr().err
+        few = stub.stats()
+        assert main([*arguments, "--sizes", "8,16"]) == 0
+        steps = json.loads(capsys.readouterr().out)["steps"]
+        stats = stub.stats()
+    assert few["paid_tokens_in"] + few["paid_tokens_out"] <= 500
+    paid = (stats["paid_tokens_in"] + stats["paid_tokens_out"]) / 1e4
+    assert steps[0]["cost"] > 0
+    assert sum(s["cost"] for s in steps) == pytest.approx(paid, abs=1e-5)
+    assert stats["paid_twice"] == 0
