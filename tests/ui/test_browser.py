@@ -56,7 +56,10 @@ def body(chrome: Any) -> str:
 
 
 def see(chrome: Any, words: str, *, seconds: float = 20) -> None:
-    wait(lambda: words in body(chrome), seconds=seconds, what=f"{words!r} in {body(chrome)[:1500]!r}")
+    try:
+        wait(lambda: words in body(chrome), seconds=seconds, what=f"{words!r}")
+    except AssertionError as error:
+        raise AssertionError(f"{error} in {body(chrome)[:1500]!r}") from error
 
 
 def press(chrome: Any, key: str) -> None:

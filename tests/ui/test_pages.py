@@ -1,8 +1,10 @@
 """The pages with NiceGUI's simulated user: what is shown, and what a decision writes."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import psutil
 from nicegui import ui
 
 from datagen.jsonl import read_appended, read_json, read_rows, write_json, write_jsonl
@@ -10,6 +12,7 @@ from datagen.pipeline.reviews import ReviewLog
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
 from datagen.schemas.stage import Dropped
+from datagen.ui.data.jobs import runs_folder
 from datagen.ui.data.rows import Filter, build_table
 from datagen.workspace import Workspace
 
@@ -193,3 +196,23 @@ def test_a_broken_row_is_one_clear_message(workspace: Workspace, simulate: Play)
 
 def undecided(ids: Sequence[str]) -> list[str]:
     return [""] * len(ids)
+
+
+def test_the_stop_button_stays_the_same_while_a_run_makes_progress(workspace: Workspace, simulate: Play) -> None:
+    """A click on a button that is replaced between press and release is lost."""
+    folder = runs_folder(workspace) / "0001"
+    write_json(folder / "job.json", {"command": ["datagen"], "pid": os.getpid(), "started": psutil.Process().create_time()})
+    progress = folder / "progress.jsonl"
+    progress.write_text('{"time": 100.0, "iteration": 1, "stage": "generate"}\n', encoding="utf-8")
+
+    async def scenario(user: Any) -> None:
+        await user.open("/run")
+        await user.should_see(marker="stop")
+        before = {element.id for element in user.find(marker="stop").elements}
+        assert len(before) == 1
+        with progress.open("a", encoding="utf-8") as file:
+            file.write('{"time": 110.0, "done": 40, "total": 100, "note": "yield 80%"}\n')
+        await user.should_see("40/100", retries=40)
+        assert {element.id for element in user.find(marker="stop").elements} == before
+
+    simulate(workspace, scenario)

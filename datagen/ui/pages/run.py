@@ -33,6 +33,7 @@ class _Run:
     def __init__(self, desk: Desk, visitor: Visitor) -> None:
         self.desk, self.visitor = desk, visitor
         self.shown: object = None
+        self.headed: object = None
 
     def build(self) -> None:
         w = self.visitor.w
@@ -43,6 +44,7 @@ class _Run:
             with tag("section", "dg-card"):
                 self._recipe()
         self.plan = tag("div", "dg-plan")
+        self.head = tag("div")
         self.job = tag("div", "dg-job")
         self.draw_job()
         ui.timer(POLL_S, self.draw_job)
@@ -146,14 +148,21 @@ class _Run:
         if now == self.shown:
             return
         self.shown = now
+        # The buttons stay as they are while a run goes on: one drawn anew under the pointer would lose the click.
+        if self.headed is None or self.headed != now[:2]:
+            self.headed = now[:2]
+            self.head.clear()
+            with self.head:
+                if job is None or state is None:
+                    text("p", self.visitor.w("no_run"), "dg-soft")
+                else:
+                    self._draw_head(job, state)
         self.job.clear()
-        with self.job:
-            if job is None or state is None:
-                text("p", self.visitor.w("no_run"), "dg-soft")
-                return
-            self._draw(job, state, steps)
+        if job is not None and state is not None:
+            with self.job:
+                self._draw(job, state, steps)
 
-    def _draw(self, job: Job, state: str, steps: list[Step]) -> None:
+    def _draw_head(self, job: Job, state: str) -> None:
         w = self.visitor.w
         with tag("div", "dg-row"):
             heading(w(state))
@@ -165,6 +174,9 @@ class _Run:
                 link(w("overview"), "/", "dg-link-button")
                 link(w("review"), "/review", "dg-link-button")
         command(w("command"), job.shown, self.visitor)
+
+    def _draw(self, job: Job, state: str, steps: list[Step]) -> None:
+        w = self.visitor.w
         if state == "running" and steps and steps[-1].total:
             last = steps[-1]
             with tag("div", "dg-bar").props(f"role=progressbar aria-valuenow={last.done} aria-valuemax={last.total}"):
