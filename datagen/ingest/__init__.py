@@ -13,7 +13,8 @@ from pathlib import Path
 
 from datagen.errors import UsageError
 from datagen.hashing import sha256_hex
-from datagen.ingest.reading import READERS, Unreadable
+from datagen.ingest.decoding import Unreadable
+from datagen.ingest.reading import READERS
 from datagen.ingest.sections import find_sections
 from datagen.schemas.document import Document, Skipped
 from datagen.text import detect_language

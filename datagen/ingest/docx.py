@@ -4,8 +4,8 @@ import io
 import zipfile
 import zlib
 
+from datagen.ingest.decoding import Unreadable
 from datagen.ingest.html import html_to_markdown
-from datagen.ingest.reading import Unreadable
 
 MAX_UNPACKED = 512 * 1024 * 1024
 # The XML parts become a tree in memory, some twenty times their size.

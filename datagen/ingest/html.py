@@ -4,8 +4,8 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
+from datagen.ingest.decoding import Unreadable, decode
 from datagen.ingest.html_table import is_layout, table_rows
-from datagen.ingest.reading import Unreadable, decode
 from datagen.text import CJK
 
 DROPPED = frozenset(

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+from datagen.ingest.decoding import Unreadable
 from datagen.ingest.pdf_lines import Line, read_lines
-from datagen.ingest.reading import Unreadable
 from datagen.text import CJK
 
 LIST_ITEM = re.compile(r"^\s*(?:\d{1,2}[.)、．](?!\d)|[-•·●○▪*]|[（(]\d{1,2}[)）]|步骤\s*\d+|问[：:]|答[：:]|[QA][:：.])\s*")

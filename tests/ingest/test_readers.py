@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datagen.ingest.decoding import Unreadable, decode
 from datagen.ingest.docx import docx_to_markdown
 from datagen.ingest.html import html_to_markdown
 from datagen.ingest.pdf import pdf_to_markdown
-from datagen.ingest.reading import READERS, Reader, Unreadable, decode
+from datagen.ingest.reading import READERS, Reader
 
 RULE = "退房时间是中午 12 点，会员可以延迟到下午 2 点，超时按半天房费收取。"
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'

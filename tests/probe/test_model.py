@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import DatagenError, MissingExtra, UsageError
+from datagen.probe.models.catalogue import EMBEDDED, Embedded
 from datagen.probe.models.embedded import convert
-from datagen.probe.models.known import EMBEDDED, Embedded, hash_folder, resolve_model
+from datagen.probe.models.known import hash_folder, resolve_model
 from datagen.probe.result import Curve, CurvePoint
 from datagen.probe.stats.curve import training_state
 

@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from datagen.clients.spec import parse_spec
+from datagen.dedup.semantic.vectors import Vectors, normalise
 from datagen.errors import MissingExtra, ProviderError, UsageError, suggest
 
-Vectors = npt.NDArray[np.float32]
 KNOWN = ("tfidf", "e5", "openai", "gemini", "sentence-transformers")
 BATCH = 128
 """Texts a request; both providers take at least as many."""
@@ -48,12 +47,6 @@ class _Remote:
                 raise ProviderError(f"{self.name} returned {len(answer)} embeddings for {len(batch)} texts")
             rows.extend(answer)
         return normalise(np.array(rows, dtype=np.float32).reshape(len(texts), -1))
-
-
-def normalise(vectors: npt.NDArray[Any]) -> Vectors:
-    """Scale rows to length 1; zero rows stay."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(length > 0, length, 1)).astype(np.float32)
 
 
 def open_embedder(spec: str) -> Embedder:

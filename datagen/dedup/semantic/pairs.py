@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from datagen.dedup.semantic.embedders import Vectors
+from datagen.dedup.semantic.vectors import Vectors
 from datagen.dedup.shingle import numbers
 from datagen.errors import MissingExtra, UsageError
 

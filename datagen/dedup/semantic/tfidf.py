@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from datagen.dedup.semantic.embedders import Vectors, normalise
+from datagen.dedup.semantic.vectors import Vectors, normalise
 from datagen.text import fold
 
 DIMENSIONS = 256

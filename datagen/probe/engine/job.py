@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from datagen.errors import UsageError
 from datagen.probe.config import ProbeConfig
-from datagen.probe.models.known import Dtype, ModelSource, resolve_model
+from datagen.probe.models.catalogue import Dtype
+from datagen.probe.models.known import ModelSource, resolve_model
 from datagen.probe.progress import OnProgress, ProbeProgress
 from datagen.probe.store import runs
 from datagen.schemas.sample import Sample

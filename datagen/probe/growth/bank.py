@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from datagen.errors import UsageError
 from datagen.hashing import fingerprint
 from datagen.probe.config import ProbeConfig
-from datagen.probe.models.known import Dtype, resolve_model
+from datagen.probe.models.catalogue import Dtype
+from datagen.probe.models.known import resolve_model
 from datagen.probe.progress import OnProgress, ProbeProgress
 from datagen.probe.store import runs
 from datagen.probe.store.losses import LossRow

@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from datagen.errors import DatagenError, MissingExtra
 from datagen.probe.models.backend import require_torch
-from datagen.probe.models.known import Dtype, Embedded, is_installed
+from datagen.probe.models.catalogue import Dtype, Embedded, is_installed
 
 
 def convert(model: Embedded, dtype: Dtype, *, cache: Path, on_note: Callable[[str], None] | None = None) -> Path:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from datagen.errors import DataError, UsageError
 from datagen.jsonl import read_json
 from datagen.probe.models.backend import quiet_peft, require_torch
-from datagen.probe.models.known import Dtype, resolve_model
+from datagen.probe.models.catalogue import Dtype
+from datagen.probe.models.known import resolve_model
 
 if TYPE_CHECKING:
     import torch

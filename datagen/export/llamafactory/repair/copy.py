@@ -14,7 +14,7 @@ from datagen.export.llamafactory.repair.values import repair_row
 from datagen.export.llamafactory.rules.check import Report, check_table, default_stage
 from datagen.export.llamafactory.rules.files import load_table
 from datagen.export.llamafactory.rules.table import Timestamp, build_table
-from datagen.ingest.reading import Unreadable, decode
+from datagen.ingest.decoding import Unreadable, decode
 from datagen.jsonl import JsonObject, write_bytes
 from datagen.schemas.detect import FORMATS, Detection, RowFormat, detect_format, named_format
 
