@@ -17,7 +17,7 @@ from datagen.probe.store.runs import CHECKPOINT
 from datagen.probe.train.evaluate import dev_half, evaluate, evaluate_base, reference_losses
 from datagen.probe.train.loop import Task, Trained, train_run
 from datagen.probe.train.optimizer import WeightAverage, build_optimizer, schedule, set_rate
-from datagen.schemas.record import Message, PreferenceRecord, TextRecord
+from datagen.schemas.record import Message, PreferenceRecord, TextRecord, question_answer
 from datagen.schemas.sample import Provenance, Sample
 
 
@@ -76,12 +76,16 @@ def test_a_damaged_checkpoint_is_named(
 
 
 def test_early_stopping_scores_the_best_checkpoint_on_the_other_half(
-    backend: Backend, config: ProbeConfig, examples: list[Example], questions: list[Example]
+    backend: Backend, config: ProbeConfig, rows: list[Sample], questions: list[Example]
 ) -> None:
-    diverging = config.model_copy(update={"learning_rate": 1.0, "schedule": "constant", "patience": 2, "evals_per_run": 10})
+    # A word that answers no question of the exam: once the end token is learned, every step leads away from the exam.
+    useless = [question_answer(f"{n}号房？", "火" * 12) for n in range(len(rows))]
+    examples = encode([Sample.of(r, provenance=Provenance(document="a.md")) for r in useless], backend.tokenizer, max_length=256).examples
+    diverging = config.model_copy(update={"learning_rate": 0.05, "schedule": "constant", "patience": 2, "evals_per_run": 10})
     trained = _run(backend, Task(examples, questions, diverging, 0, 30))
     assert trained.stopped
-    assert trained.steps < 30
+    assert trained.stopped
+    assert trained.best_step < trained.steps < 30
     held = {e.id for e in dev_half(questions)}
     assert {i.example.id for i in trained.evals[0][1]} == held
     assert {i.example.id for i in trained.evals[-1][1]} == {e.id for e in questions} - held
