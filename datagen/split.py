@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from datagen.dedup.clusters import Clusters
-from datagen.dedup.leakage import LeakIndex
+from datagen.dedup.leakage import SHORT_ANSWER, LeakIndex, SampleLeakIndex
+from datagen.dedup.leakage.rare import find_rare_sample_overlaps
 from datagen.dedup.overlap import OverlapIndex
 from datagen.dedup.shingle import shingle
 from datagen.errors import DataError, UsageError
@@ -22,14 +23,12 @@ from datagen.facade import make_callable
 from datagen.hashing import merkle_root, unit_interval
 from datagen.jsonl import JsonObject, read_json, read_rows, write_json, write_jsonl
 from datagen.schemas.document import Document
-from datagen.schemas.record import completion_text, prompt_text
 from datagen.schemas.sample import Sample
 from datagen.schemas.stage import Dropped, StageResult
 from datagen.split_sets import Split, split_samples
 from datagen.text import units
 
 __all__ = ["Exam", "Split", "choose_unseen_documents", "split_samples"]
-SHORT_ANSWER = 13
 DOCUMENT_OVERLAP = 0.2
 
 
@@ -73,30 +72,24 @@ class Exam:
     samples: tuple[Sample, ...]
 
     def __post_init__(self) -> None:
-        questions = LeakIndex([prompt_text(s.record) for s in self.samples])
-        answers = LeakIndex([_long_answer(s) for s in self.samples])
         evidence = [(s, span.quote) for s in self.samples if s.tags.get("eval_set") == "unseen" for span in s.provenance.evidence]
-        object.__setattr__(self, "_questions", questions)
-        object.__setattr__(self, "_answers", answers)
+        object.__setattr__(self, "_rows", SampleLeakIndex(self.samples))
         object.__setattr__(self, "_evidence", (LeakIndex([quote for _, quote in evidence]), [s for s, _ in evidence]))
         held_out = frozenset(s.provenance.document for s in self.samples if s.tags.get("eval_set") == "unseen")
         object.__setattr__(self, "_held_out", held_out)
 
     def refuse(self, sample: Sample) -> tuple[str, str] | None:
-        """Return (reason, detail) if a training row leaks into the exam, else None.
+        """Return (reason, detail) if a training row leaks into the exam by its own text, else None; see :meth:`quarantine` for the rest.
 
         Reasons: ``from_unseen_document``, ``leaks_into_unseen``, ``leaks_into_recall``, ``leaks_into_vault``, ``leaks_into_gold``.
         """
         held_out: frozenset[str] = getattr(self, "_held_out")  # noqa: B009
         if sample.provenance.document and sample.provenance.document in held_out:
             return "from_unseen_document", sample.provenance.document
-        questions: LeakIndex = getattr(self, "_questions")  # noqa: B009
-        answers: LeakIndex = getattr(self, "_answers")  # noqa: B009
-        for what, index, text in (("question", questions, prompt_text(sample.record)), ("answer", answers, _long_answer(sample))):
-            leak = index.find(text)
-            if leak is not None:
-                hit = self.samples[leak[0]]
-                return f"leaks_into_{hit.tags.get('eval_set', 'eval')}", f"{what}: {leak[1]} of {hit.id[:12]}, {leak[2]:.2f}"
+        rows: SampleLeakIndex = getattr(self, "_rows")  # noqa: B009
+        hit = rows.find(sample)
+        if hit is not None:
+            return self._verdict(hit.part, hit.rule, hit.row, hit.score)
         index, owners = getattr(self, "_evidence")  # noqa: B009
         for span in sample.provenance.evidence:
             leak = index.find(span.quote) if len(units(span.quote)) >= SHORT_ANSWER else None
@@ -105,16 +98,28 @@ class Exam:
         return None
 
     def quarantine(self, samples: Sequence[Sample]) -> StageResult:
-        """Take every training row that leaks into the exam out, with its reason."""
-        kept: list[Sample] = []
-        dropped: list[Dropped] = []
-        for sample in samples:
-            verdict = self.refuse(sample)
-            if verdict:
-                dropped.append(Dropped(sample, *verdict))
-            else:
-                kept.append(sample)
+        """Take every training row that leaks into the exam out, with its reason, so that what is kept passes
+        :func:`datagen.dedup.leakage.refusal.refuse_leaks`."""
+        verdicts = self.refuse_all(samples)
+        kept = [s for s, verdict in zip(samples, verdicts, strict=True) if verdict is None]
+        dropped = [Dropped(s, *verdict) for s, verdict in zip(samples, verdicts, strict=True) if verdict is not None]
         return StageResult(kept, dropped, {"exam": len(self.samples)})
+
+    def refuse_all(self, samples: Sequence[Sample]) -> list[tuple[str, str] | None]:
+        """Return, per training row, what :meth:`refuse` does, or that it shares a passage that is rare among the rows that stay."""
+        verdicts = [self.refuse(sample) for sample in samples]
+        while True:
+            # Where rows of one template go, what they shared becomes rare in those that stay.
+            staying = [i for i, verdict in enumerate(verdicts) if verdict is None]
+            leaks = find_rare_sample_overlaps([samples[i] for i in staying], self.samples)
+            if not leaks:
+                return verdicts
+            for leak in leaks:
+                verdicts[staying[leak.train_row]] = self._verdict("passage", leak.rule, leak.eval_row, leak.score)
+
+    def _verdict(self, part: str, rule: str, row: int, score: float) -> tuple[str, str]:
+        hit = self.samples[row]
+        return f"leaks_into_{hit.tags.get('eval_set', 'eval')}", f"{part}: {rule} of {hit.id[:12]}, {score:.2f}"
 
     def freeze(self, split_json: Path, exam_jsonl: Path, *, salt: str, ratios: Mapping[str, float]) -> None:
         """Write the exam's samples, then its ids and Merkle root. The same exam may be frozen again; another may not.
@@ -173,11 +178,6 @@ def _read_sample(path: Path, line: int, row: JsonObject) -> Sample:
     if Sample.of(sample.record).id != sample.id:
         raise DataError(f"{path}:{line}: the question was changed since the exam was frozen", hint="restore it, or start a new workspace")
     return sample
-
-
-def _long_answer(sample: Sample) -> str:
-    text = completion_text(sample.record)
-    return text if len(units(text)) >= SHORT_ANSWER else ""
 
 
 make_callable(__name__, split_samples)

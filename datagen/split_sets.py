@@ -74,11 +74,12 @@ def split_samples(
         for name in ("recall", "unseen", "vault")
     }
     exam = Exam((*chosen["recall"], *chosen["unseen"], *chosen["vault"]))
+    joining = iter(exam.refuse_all([s for s, place in zip(samples, places, strict=True) if place == "train"]))
     train: list[Sample] = []
     quarantined: list[Dropped] = []
     for sample, place in zip(samples, places, strict=True):
         if place in ("train", None):
-            leak = exam.refuse(sample) or (None if place else ("near_duplicate_of_eval", "by way of another question"))
+            leak = next(joining) if place else exam.refuse(sample) or ("near_duplicate_of_eval", "by way of another question")
             if leak:
                 quarantined.append(Dropped(sample, *leak))
             else:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datagen.dedup.leakage.refusal import NamedRows, refuse_leaks
 from datagen.dedup.shingle import jaccard, shingle
 from datagen.errors import DataError, UsageError
 from datagen.hashing import sha256_hex
@@ -261,6 +262,33 @@ def test_a_new_row_about_a_document_held_out_is_quarantined() -> None:
     late = {s.id for s in rows[36:] if s.provenance.document in held_out}
     assert late
     assert late <= {d.sample.id for d in second.quarantined}
+
+
+PASSAGE = "Guests who arrive after eleven must tell the front desk by telephone before six on the day they come"
+
+
+def test_a_rare_passage_of_an_unseen_row_is_quarantined_and_of_a_recall_row_allowed() -> None:
+    asks = "Summarise this rule for a colleague who has just joined us and knows none of our houses yet"
+    train = [_sample("What about late arrival?", f"{' '.join(f'word{i}' for i in range(40))} {PASSAGE}", "a.md")]
+    for eval_set, kept in (("recall", 1), ("unseen", 0)):
+        exam = Exam((_sample(asks, f"{PASSAGE} {' '.join(f'other{i}' for i in range(40))}", "b.md", eval_set=eval_set),))
+        result = exam.quarantine(train)
+        assert len(result.kept) == kept
+        assert [d.reason for d in result.dropped] == ["leaks_into_unseen"] * (1 - kept)
+        assert all(d.detail.startswith("passage: rare_ngram of ") for d in result.dropped)
+
+
+def test_a_row_with_a_few_words_changed_is_quarantined_by_its_answer() -> None:
+    exam = Exam((_sample("请问酒店的健身房几点开门呢？", "早上七点。", eval_set="recall"),))
+    near = _sample("请问酒店健身房几点钟开门呢？", "早上七点。")
+    assert [(d.reason, d.detail.split(":")[0]) for d in exam.quarantine([near]).dropped] == [("leaks_into_recall", "question and answer")]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(_rows()), max_size=40), st.sampled_from([0.1, 0.4]), st.sampled_from(["甲", "乙"]), st.booleans())
+def test_what_a_split_keeps_is_never_refused(rows: list[Sample], ratio: float, salt: str, named: bool) -> None:
+    split = split_samples([s if named else Sample.of(s.record) for s in rows], eval_ratio=ratio, vault_ratio=0.1, salt=salt)
+    refuse_leaks([NamedRows(split.train, "train")], [NamedRows((*split.evaluation, *split.vault), "eval")], override="nothing")
 
 
 @pytest.mark.parametrize(("evaluation", "vault"), [(1.0, 0.0), (-0.1, 0.0), (0.6, 0.4)])

@@ -14,6 +14,7 @@ from datagen.cli.console import emit, progress, say, workspace_of
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from datagen.dedup.leakage.refusal import NamedRows
     from datagen.probe import OnProgress, ProbeConfig
     from datagen.probe.result import Decision
     from datagen.schemas.sample import Sample
@@ -87,6 +88,16 @@ def read_set(path: Path) -> "list[Sample]":
     from datagen.schemas.detect import read_samples
 
     return list(read_samples(path))
+
+
+def named_rows(path: Path, samples: "Sequence[Sample]") -> "NamedRows":
+    """Return samples just read from a file with the lines they come from, for messages."""
+    from datagen.dedup.leakage.refusal import NamedRows
+    from datagen.jsonl import read_rows, read_text
+
+    if path.suffix.lower() == ".txt":
+        return NamedRows(samples, str(path), [n for n, line in enumerate(read_text(path).split("\n"), 1) if line.strip()])
+    return NamedRows(samples, str(path), [row.line for row in read_rows(path)])
 
 
 def probe_config(values: dict[str, object]) -> "ProbeConfig":

@@ -32,16 +32,21 @@ def leak(
     ] = None,
     review_threshold: Annotated[float, typer.Option("--review-threshold", help="Cosine similarity from which a pair is listed.")] = 0.9,
     review: Annotated[Path | None, typer.Option("--review", help="Where the list for review goes, one pair a line.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Where the training rows that do not leak go, as they were; the others beside it.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    from datagen.dedup.leakage import find_sample_leaks, question_of
-    from datagen.dedup.leakage.rare import find_rare_sample_overlaps
+    from datagen.dedup.leakage import question_of
+    from datagen.dedup.leakage.refusal import find_set_leaks
     from datagen.dedup.leakage.review import find_review_pairs
     from datagen.dedup.semantic import open_embedder
     from datagen.jsonl import write_jsonl
 
     if review and not embed:
         raise UsageError("--review needs --embed", hint="for example --embed tfidf")
+    if out and out.resolve() in {path.resolve() for path in (train, *(evaluations or []))}:
+        raise UsageError(f"{out} is an input itself", hint="write to another file")
     embedder = open_embedder(embed) if embed else None
     trained = _read(train)
     paths = evaluations or [workspace_of(ctx).exam]
@@ -50,16 +55,14 @@ def leak(
     leaks: list[tuple[Path, Leak]] = []
     queue: list[tuple[Path, ReviewPair]] = []
     lines: list[JsonObject] = []
-    rows = 0
-    for path in paths:
-        evaluated = _read(path)
-        rows += len(evaluated)
-        found = {hit[:2]: hit for hit in find_rare_sample_overlaps(trained, evaluated, shared_evidence=shared_evidence)}
-        found |= {hit[:2]: hit for hit in find_sample_leaks(trained, evaluated)}
-        leaks += [(path, found[pair]) for pair in sorted(found)]
+    parts = [_read(path) for path in paths]
+    rows = sum(map(len, parts))
+    for path, evaluated in zip(paths, parts, strict=True):
+        found = find_set_leaks(trained, evaluated, shared_evidence=shared_evidence)
+        leaks += [(path, hit) for hit in found]
         if embedder:
             asked, questions = [_text(s, question_of(s)) for s in trained], [_text(s, question_of(s)) for s in evaluated]
-            pairs = find_review_pairs(asked, questions, embedder, threshold=review_threshold, known=list(found.values()))
+            pairs = find_review_pairs(asked, questions, embedder, threshold=review_threshold, known=found)
             queue += [(path, pair) for pair in pairs]
             lines += [
                 {**pair._asdict(), "eval_file": str(path), "train": asked[pair.train_row], "eval": questions[pair.eval_row]}
@@ -70,7 +73,12 @@ def leak(
     value: JsonObject = {"train_rows": len(trained), "eval_rows": rows, "leaks": [_leak(hit, path) for path, hit in leaks]}
     if embedder:
         value["review"] = [{**p._asdict(), "similarity": round(p.similarity, 4), "eval_file": str(path)} for path, p in queue]
-    emit(value, as_json=as_json, human=_human(trained, rows, leaks, queue, review, embedder is not None))
+    human = _human(trained, rows, leaks, queue, review, embedder is not None)
+    if out:
+        kept = _write_clean(train, out, trained, parts, shared_evidence=shared_evidence)
+        value["kept"] = kept
+        human += f"\n{kept} training rows leak into nothing -> {out}; the others -> {out.with_suffix('.dropped.jsonl')}"
+    emit(value, as_json=as_json, human=human)
     if leaks:
         raise typer.Exit(1)
 
@@ -91,6 +99,23 @@ def _read(path: Path) -> "list[Sample]":
         if path.suffix.lower() not in (".json", ".jsonl"):
             return read_samples(path)
         return [Sample.of(TextRecord(text=all_values(row.value).text)) for row in read_rows(path)]
+
+
+def _write_clean(train: Path, out: Path, trained: "list[Sample]", parts: "list[list[Sample]]", *, shared_evidence: bool) -> int:
+    """Write the rows that stay, and the others, as they are in the file; return how many stay."""
+    from datagen.dedup.leakage.refusal import rows_without_leaks
+    from datagen.jsonl import read_rows, write_json, write_jsonl
+
+    kept = rows_without_leaks(trained, parts, shared_evidence=shared_evidence)
+    known = train.suffix.lower() in (".json", ".jsonl")
+    values = [row.value for row in read_rows(train)] if known else [{"text": _text(sample, "")} for sample in trained]
+    if out.suffix.lower() == ".json":
+        write_json(out, [values[i] for i in kept])
+    else:
+        write_jsonl(out, (values[i] for i in kept))
+    leaking = sorted(set(range(len(values))) - set(kept))
+    write_jsonl(out.with_suffix(".dropped.jsonl"), ({"row": i, "reason": "leaks_into_eval", "value": values[i]} for i in leaking))
+    return len(kept)
 
 
 def _text(sample: "Sample", question: str) -> str:

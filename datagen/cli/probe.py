@@ -49,11 +49,15 @@ def probe(
     ] = False,
     docs: Annotated[Path | None, typer.Option("--docs", help="Documents to retrieve from (default: the workspace's docs).")] = None,
     passages: Annotated[int, typer.Option("--passages", min=1, help="Passages put before each question, for --retrieval.")] = 1,
+    allow_leaks: Annotated[
+        bool, typer.Option("--allow-leaks", help="Probe although training rows leak into the questions (default: refuse).")
+    ] = False,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Result folder (default: .datagen/probes/<hash>).")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a quick paired LoRA probe and give a verdict."""
-    from datagen.cli.inputs import probe_config, read_set
+    from datagen.cli.inputs import named_rows, probe_config, read_set
+    from datagen.dedup.leakage.refusal import refuse_leaks
     from datagen.hashing import fingerprint
     from datagen.probe import run_probe
 
@@ -81,8 +85,15 @@ def probe(
     )
     new, exam = read_set(train), read_set(eval_file)
     old = read_set(baseline) if baseline else None
+    hidden = read_set(vault) if vault else []
+    judged = [named_rows(eval_file, exam)]
     if gold:
-        exam += [s.tagged(eval_set="gold") for s in read_set(gold)]
+        golden = [s.tagged(eval_set="gold") for s in read_set(gold)]
+        judged.append(named_rows(gold, golden))
+        exam = [*exam, *golden]
+    if not allow_leaks:
+        trained = [named_rows(path, rows) for path, rows in ((train, new), (baseline, old)) if path and rows]
+        refuse_leaks(trained, [*judged, *([named_rows(vault, hidden)] if vault else [])], override="--allow-leaks")
     workspace = workspace_of(ctx)
     if retrieval:
         from datagen.cli.retrieval import compare_with_retrieval
@@ -110,8 +121,9 @@ def probe(
             resume=resume,
             engine=engine,
             workers=workers,
-            vault=read_set(vault) if vault else (),
+            vault=hidden,
             vault_log=workspace.state / "vault.jsonl",
+            allow_leaks=True,
             on_progress=show,
             on_expected=lambda e: display.console.print(e.sentence.en, highlight=False),
         )

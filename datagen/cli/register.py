@@ -18,16 +18,23 @@ def register(
     eval_file: Annotated[Path | None, typer.Option("--eval", help="Eval rows.")] = None,
     format: Annotated[str | None, typer.Option("--format", help="Row format to write; default: what fits the rows.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace entries of that name, whoever wrote them.")] = False,
+    allow_leaks: Annotated[
+        bool, typer.Option("--allow-leaks", help="Register train rows that leak into eval rows, too (default: refuse them).")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
+    from datagen.cli.inputs import named_rows
+    from datagen.dedup.leakage.refusal import refuse_leaks
     from datagen.export.formats import format_named
     from datagen.export.llamafactory.registry.register import register as register_samples
     from datagen.schemas.detect import read_samples
 
     folder = data_dir or workspace_of(ctx).data_dir
     target = format_named(format) if format else None
-    held = read_samples(eval_file) if eval_file else []
-    done = register_samples(folder, name, read_samples(file), held, replace=replace, format=target)
+    train, held = read_samples(file), read_samples(eval_file) if eval_file else []
+    if eval_file and not allow_leaks:
+        refuse_leaks([named_rows(file, train)], [named_rows(eval_file, held)], override="--allow-leaks")
+    done = register_samples(folder, name, train, held, replace=replace, format=target, allow_leaks=True)
     for warning in done.warnings[:10]:
         say(f"warning: {warning.dataset} row {warning.line}: {warning.message}")
     if len(done.warnings) > 10:

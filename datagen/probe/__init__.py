@@ -64,6 +64,7 @@ def run_probe(
     workers: int | None = None,
     vault: Sequence[Sample] = (),
     vault_log: Path | None = None,
+    allow_leaks: bool = False,
     on_progress: OnProgress | None = None,
     on_expected: OnExpected | None = None,
 ) -> ProbeResult:
@@ -84,6 +85,7 @@ def run_probe(
         workers=workers,
         vault=vault,
         vault_log=vault_log,
+        allow_leaks=allow_leaks,
         on_progress=on_progress,
         on_expected=on_expected,
     )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from datagen.dedup.leakage.refusal import NamedRows, refuse_leaks
 from datagen.hashing import fingerprint
 from datagen.jsonl import write_json
 from datagen.probe.config import ProbeConfig
@@ -46,6 +47,7 @@ def run_probe(
     workers: int | None = None,
     vault: Sequence[Sample] = (),
     vault_log: Path | None = None,
+    allow_leaks: bool = False,
     on_progress: OnProgress | None = None,
     on_expected: OnExpected | None = None,
 ) -> ProbeResult:
@@ -64,15 +66,19 @@ def run_probe(
         engine: who computes missing runs: ``serial`` this process, ``processes`` one a GPU (or core), ``ray`` a Ray cluster.
         workers: runs computed at once by the last two.
         vault: questions scored only if the verdict is BETTER; each opening is written to ``vault_log`` (default: beside ``runs_dir``).
+        allow_leaks: probe although training rows leak into the exam or the vault; see :mod:`datagen.dedup.leakage.refusal`.
         on_progress: called after every optimizer step and at every change of phase.
         on_expected: called once, before any training, with the smallest difference this probe can be expected to find.
 
     Raises:
         UsageError: an arm or the exam is empty, the model does not exist, or the vault was opened too often.
-        DataError: a row has nothing to learn.
+        DataError: a row has nothing to learn, or training rows leak into the exam or the vault.
         MissingExtra: torch, transformers, peft or ray is needed and not installed.
     """
     begun = time.monotonic()
+    if not allow_leaks:
+        arms = [NamedRows(train, "train"), *([NamedRows(baseline, "baseline")] if baseline else [])]
+        refuse_leaks(arms, [NamedRows(eval_, "eval"), NamedRows(vault, "vault")], override="allow_leaks=True (probe --allow-leaks)")
     job = plan(train, eval_, baseline, config, runs_dir, on_progress)
     wanted = comparisons(config, robust=robust)
     specs = [s for c in wanted for s in job.runs_of(c)]

@@ -8,7 +8,7 @@ import pytest
 from datagen.cli import main
 from datagen.jsonl import write_jsonl
 from datagen.probe.models.backend import require_torch
-from datagen.schemas.record import question_answer
+from datagen.schemas.record import completion_text, question_answer
 from datagen.schemas.sample import Provenance, Sample
 from datagen.testing.tiny_model import build_tiny_model
 
@@ -70,3 +70,17 @@ def test_broken_sample_names_its_line(files: Path, capfd: pytest.CaptureFixture[
     (files / "broken.jsonl").write_text(lines[0] + '\n{"id": "x", "record": {"kind": "chat"}}\n', encoding="utf-8")
     assert _probe(files, "--gold", str(files / "broken.jsonl")) == 1
     assert "broken.jsonl:2: not a datagen sample" in capfd.readouterr().err
+
+
+def test_a_leaking_pair_is_refused_before_any_training(files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    exam = _samples("请问{}层客房的价格？", eval_set="recall")
+    shared = Sample.of(question_answer("加床多少钱？", completion_text(exam[2].record)))
+    write_jsonl(tmp_path / "leaking.jsonl", [s.to_json() for s in [*_samples("{}层多少钱？")[:3], shared, exam[5].tagged(eval_set="")]])
+    given = f"-w {tmp_path} probe --train {tmp_path / 'leaking.jsonl'} --eval {files / 'exam.jsonl'} --model {tmp_path / 'absent'}".split()
+    assert main(given) == 1
+    said = capfd.readouterr().err
+    assert f"{tmp_path / 'leaking.jsonl'}:5 ~ {files / 'exam.jsonl'}:6: exact, 1.00" in said
+    assert "leaking.jsonl:4" not in said
+    assert "--allow-leaks" in said
+    assert main([*given, "--allow-leaks"]) == 2
+    assert "neither a known name nor an existing folder" in capfd.readouterr().err

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from datagen.dedup.leakage import Leak, LeakIndex, find_leaks, find_sample_leaks
 from datagen.dedup.leakage.near_rows import find_near_rows
 from datagen.dedup.leakage.rare import COMMON, find_rare_overlaps, find_rare_sample_overlaps
+from datagen.dedup.leakage.refusal import NamedRows, refuse_leaks, rows_without_leaks
 from datagen.dedup.leakage.review import find_review_pairs
 from datagen.dedup.overlap import OverlapIndex
 from datagen.dedup.semantic import open_embedder
 from datagen.dedup.shingle import shingle
-from datagen.errors import UsageError
+from datagen.errors import DataError, UsageError
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
 
@@ -113,6 +114,26 @@ def test_an_exam_on_trained_documents_may_share_evidence() -> None:
     recall = [qa("Must I call?", PASSAGE).tagged(eval_set="recall"), qa("Must I call?", PASSAGE).tagged(eval_set="unseen")]
     assert [leak.eval_row for leak in find_rare_sample_overlaps(train, recall)] == [1]
     assert find_rare_sample_overlaps(train, recall, shared_evidence=True) == []
+
+
+def test_a_refusal_names_rows_rule_score_and_the_command() -> None:
+    train = [qa("几楼有泳池？", "楼顶。"), qa("几点退房？", "十二点。")]
+    named = NamedRows(train, "train.jsonl", (1, 5))
+    with pytest.raises(DataError) as caught:
+        refuse_leaks([named], [NamedRows([qa("几点退房", "中午。")], "eval")], override="--allow-leaks")
+    assert caught.value.message == "1 of 2 rows of train.jsonl leak into eval:\n  train.jsonl:5 ~ eval row 1: exact, 1.00"
+    assert "datagen leak train.jsonl EVAL --shared-evidence -o CLEAN" in caught.value.hint
+    assert rows_without_leaks(train, [[qa("几点退房", "中午。")]]) == [0]
+    refuse_leaks([NamedRows(train[:1], "train"), NamedRows([], "baseline")], [NamedRows([], "vault")], override="")
+
+
+def test_rows_that_stay_do_not_leak_when_a_template_shrinks() -> None:
+    # The passage is in eleven rows, a template; one row leaks by its question, and then the passage is rare.
+    train = [qa(f"What is rule {n} of house {n * n}?", f"{'filler ' * 30}{n} {PASSAGE}") for n in range(COMMON)]
+    train.append(qa("Must guests who come late tell someone?", f"{'filler ' * 30} {PASSAGE}"))
+    evaluation = [qa("Must guests who come late tell someone?", f"{PASSAGE} {' '.join(f'word{i}' for i in range(60))}")]
+    assert find_rare_sample_overlaps(train, evaluation) == []
+    assert rows_without_leaks(train, [evaluation]) == []
 
 
 def test_the_review_queue_leaves_out_what_the_rules_found() -> None:

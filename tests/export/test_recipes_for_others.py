@@ -92,8 +92,9 @@ def test_unsloth_script_is_python_with_the_facts(stage: Any, held: Path | None) 
 def test_command_writes_the_data_that_the_recipe_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"instruction": f"{i}号房几点退房？", "input": "", "output": "中午12点。"} for i in range(3)]
     write_jsonl(tmp_path / "rows.jsonl", rows)
+    write_jsonl(tmp_path / "eval.jsonl", [{"instruction": "早餐在哪里吃？", "input": "", "output": "二层。"}])
     workspace = ["-w", str(tmp_path)]
-    assert main([*workspace, "register", str(tmp_path / "rows.jsonl"), "--name", "hotel", "--eval", str(tmp_path / "rows.jsonl")]) == 0
+    assert main([*workspace, "register", str(tmp_path / "rows.jsonl"), "--name", "hotel", "--eval", str(tmp_path / "eval.jsonl")]) == 0
     capsys.readouterr()
     assert main([*workspace, "train-config", "hotel", "--for", "trl", "--model", "m", "--json"]) == 0
     value = json.loads(capsys.readouterr().out)

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from datagen.cli import main
+from datagen.dedup.leakage.refusal import NamedRows, refuse_leaks
+from datagen.export.llamafactory import register
 from datagen.jsonl import read_json, read_rows
 from datagen.pipeline.ledger import read_ledger
+from datagen.schemas.sample import Sample
 from datagen.workspace import Workspace
 
 
@@ -80,6 +83,10 @@ def test_every_sample_points_at_its_evidence(tmp_path: Path, docs: Path, recipe:
     held_out = {r.value["provenance"]["document"] for r in read_rows(folder / "eval.jsonl") if r.value["tags"]["eval_set"] == "unseen"}
     assert held_out
     assert held_out.isdisjoint(r.value["provenance"]["document"] for r in read_rows(folder / "train.jsonl"))
+    # Registering and probing refuse what leaks; a run's own split leaves nothing to refuse.
+    rows, exam = ([Sample.model_validate(r.value) for r in read_rows(folder / name)] for name in ("train.jsonl", "eval.jsonl"))
+    refuse_leaks([NamedRows(rows, "train")], [NamedRows(exam, "eval")], override="nothing")
+    register(tmp_path / "data", "own", rows, exam, replace=False)
 
 
 def test_a_changed_recipe_begins_a_new_iteration_with_the_same_exam(tmp_path: Path, docs: Path, recipe: Path) -> None:

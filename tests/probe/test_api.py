@@ -1,5 +1,6 @@
 """run_probe end to end on the tiny model: reuse, resumption, recomputation, refusal."""
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from datagen.errors import DataError, UsageError
 from datagen.jsonl import read_json, write_json
 from datagen.probe import ProbeConfig, ProbeProgress, ProbeResult, rejudge, run_probe
 from datagen.probe.store.losses import read_losses
+from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
 
 
@@ -24,8 +26,10 @@ class Finished(NamedTuple):
 def finished(config: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("probe")
     small = rows[::4]
-    first = run_probe(small, exam, baseline=None, config=config, runs_dir=folder / "runs", out_dir=folder / "one")
-    second = run_probe(rows, exam, baseline=small, config=config, runs_dir=folder / "runs", out_dir=folder / "two", look=2)
+    first = run_probe(small, exam, baseline=None, config=config, runs_dir=folder / "runs", allow_leaks=True, out_dir=folder / "one")
+    second = run_probe(
+        rows, exam, baseline=small, config=config, runs_dir=folder / "runs", allow_leaks=True, out_dir=folder / "two", look=2
+    )
     return Finished(first, second, folder)
 
 
@@ -81,6 +85,7 @@ def test_everything_cached_needs_no_training(
         baseline=rows[::4],
         config=config,
         runs_dir=finished.folder / "runs",
+        allow_leaks=True,
         out_dir=tmp_path,
         look=2,
         on_progress=seen.append,
@@ -106,6 +111,7 @@ def test_a_killed_run_is_done_again_and_only_that(
         baseline=None,
         config=config,
         runs_dir=runs,
+        allow_leaks=True,
         out_dir=tmp_path / "out",
         on_progress=lambda p: notes.append(p.note),
     )
@@ -119,23 +125,25 @@ def test_gold_is_reported_and_vault_is_left_out(
 ) -> None:
     mixed = [*(s.tagged(eval_set="gold") for s in exam[:8]), *exam[8:16], *(s.tagged(eval_set="vault") for s in exam[16:])]
     quick = config.model_copy(update={"epochs": 1.0, "answers": 0, "goal": "style"})
-    result = run_probe(rows[:16], mixed, baseline=None, config=quick, runs_dir=tmp_path / "runs", out_dir=tmp_path / "out")
+    result = run_probe(
+        rows[:16], mixed, baseline=None, config=quick, runs_dir=tmp_path / "runs", allow_leaks=True, out_dir=tmp_path / "out"
+    )
     assert {v.eval_set for v in result.verdicts} == {"gold", "recall"}
     assert result.answers == ()
     assert result.primary == "gold"
     assert "the exam has no 'unseen' questions: the verdict is read on 'gold'" in result.warnings
 
 
-def test_empty_sets_and_wrong_models_are_refused(
-    config: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path: Path
-) -> None:
+def test_empty_sets_and_wrong_models_are_refused(config: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the new set has no rows"):
-        run_probe([], exam, baseline=None, config=config, runs_dir=tmp_path, out_dir=tmp_path)
+        run_probe([], exam, baseline=None, config=config, runs_dir=tmp_path, allow_leaks=True, out_dir=tmp_path)
     with pytest.raises(UsageError, match="the exam set has no rows"):
-        run_probe(rows, [exam[0].tagged(eval_set="vault")], baseline=None, config=config, runs_dir=tmp_path, out_dir=tmp_path)
+        run_probe(
+            rows, [exam[0].tagged(eval_set="vault")], baseline=None, config=config, runs_dir=tmp_path, allow_leaks=True, out_dir=tmp_path
+        )
     wrong = config.model_copy(update={"model": "gema3-270m"})
     with pytest.raises(UsageError, match="neither a known name nor an existing folder") as caught:
-        run_probe(rows, exam, baseline=None, config=wrong, runs_dir=tmp_path, out_dir=tmp_path)
+        run_probe(rows, exam, baseline=None, config=wrong, runs_dir=tmp_path, allow_leaks=True, out_dir=tmp_path)
     assert "did you mean 'gemma3-270m'" in caught.value.hint
 
 
@@ -148,3 +156,17 @@ def test_rejudge_wants_a_probe_folder(finished: Finished, tmp_path: Path) -> Non
     (tmp_path / "losses.parquet").write_bytes(b"not parquet")
     with pytest.raises(DataError, match="not a parquet file"):
         rejudge(tmp_path)
+
+
+def test_training_rows_that_leak_into_the_exam_the_baseline_s_or_the_vault_are_refused(
+    config: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path: Path
+) -> None:
+    other = [Sample.of(question_answer("酒店在哪条街？", "人民路。"))]
+    probe = partial(run_probe, config=config, runs_dir=tmp_path / "runs", out_dir=tmp_path / "out")
+    with pytest.raises(DataError, match="rows of train leak into eval"):
+        probe(rows, exam, baseline=None)
+    with pytest.raises(DataError, match="rows of baseline leak into eval"):
+        probe(other, exam, baseline=rows)
+    with pytest.raises(DataError, match="rows of train leak into vault"):
+        probe(other, exam, baseline=None, vault=other)
+    assert not list(tmp_path.iterdir())

@@ -168,7 +168,7 @@ def test_preferences_start_at_ln_2_and_fall(config: ProbeConfig, tmp_path: Path)
     chosen = config.model_copy(update={"stage": "dpo", "answers": 1, "epochs": 3.0})
     rows = [_preference(f) for f in range(16)]
     exam = [_preference(f, phrasing="请问{}层客房的价格？", eval_set="recall") for f in range(16)]
-    result = run_probe(rows, exam, baseline=None, config=chosen, runs_dir=tmp_path / "runs", out_dir=tmp_path / "out")
+    result = run_probe(rows, exam, baseline=None, config=chosen, runs_dir=tmp_path / "runs", allow_leaks=True, out_dir=tmp_path / "out")
     headline = result.headline()
     assert headline.baseline_loss == pytest.approx(log(2), abs=0.01)
     assert headline.new_loss < 0.6
@@ -176,7 +176,9 @@ def test_preferences_start_at_ln_2_and_fall(config: ProbeConfig, tmp_path: Path)
     # references of train rows and exam, computed once
     assert len(list((tmp_path / "runs" / "references").glob("*.json"))) == 2
     with pytest.raises(DataError, match="row 1: a conversation record has no chosen and rejected answers"):
-        run_probe(_conversations(), exam, baseline=None, config=chosen, runs_dir=tmp_path / "runs", out_dir=tmp_path / "out")
+        run_probe(
+            _conversations(), exam, baseline=None, config=chosen, runs_dir=tmp_path / "runs", allow_leaks=True, out_dir=tmp_path / "out"
+        )
 
 
 def _conversations() -> list[Sample]:

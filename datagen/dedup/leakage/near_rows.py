@@ -9,7 +9,7 @@ Source: L. R. Dice, "Measures of the amount of ecologic association between spec
 
 from collections.abc import Sequence
 
-from datagen.dedup.leakage.rules import Leak
+from datagen.dedup.leakage.rules import Hit, Leak
 from datagen.dedup.overlap import OverlapIndex
 from datagen.dedup.shingle import numbers, shingle
 from datagen.schemas.record import completion_text, prompt_text
@@ -20,24 +20,34 @@ ALIKE = 0.75
 """One unit in ten changed leaves four of five 2-grams; in a question of ten units, seven of nine."""
 
 
-def find_near_rows(train: Sequence[Sample], evaluation: Sequence[Sample]) -> list[Leak]:
-    """Return pairs with alike questions and alike answers, by training row, then evaluation row; ``score`` is the questions' similarity."""
-    questions = [prompt_text(s.record) for s in evaluation]
-    answers = [completion_text(s.record) for s in evaluation]
-    index = OverlapIndex([shingle(q, 2) if q.strip() else shingle("", 1) for q in questions])
-    found: list[Leak] = []
-    for row, sample in enumerate(train):
+class NearRowIndex:
+    """Evaluation rows, indexed once by the 2-grams of their questions."""
+
+    def __init__(self, evaluation: Sequence[Sample]) -> None:
+        self._questions = [prompt_text(s.record) for s in evaluation]
+        self._answers = [completion_text(s.record) for s in evaluation]
+        self._index = OverlapIndex([shingle(q, 2) if q.strip() else shingle("", 1) for q in self._questions])
+
+    def all(self, sample: Sample) -> list[Hit]:
+        """Return the rows with an alike question and an alike answer, by row; ``score`` is the questions' similarity."""
         question, answer = prompt_text(sample.record), completion_text(sample.record)
-        own = shingle(question, 2)
         if not question.strip() or not answer.strip():
-            continue
-        rows, common, sizes = index.overlaps(own)
+            return []
+        own = shingle(question, 2)
+        rows, common, sizes = self._index.overlaps(own)
         scores = 2 * common / (len(own) + sizes)
         near = scores >= ALIKE
-        for i, score in zip(rows[near].tolist(), scores[near].tolist(), strict=True):
-            if _same_figures(question, questions[i]) and _answers_alike(answer, answers[i]):
-                found.append(Leak(row, i, "near_duplicate", score))
-    return found
+        return [
+            Hit(i, "near_duplicate", score)
+            for i, score in zip(rows[near].tolist(), scores[near].tolist(), strict=True)
+            if _same_figures(question, self._questions[i]) and _answers_alike(answer, self._answers[i])
+        ]
+
+
+def find_near_rows(train: Sequence[Sample], evaluation: Sequence[Sample]) -> list[Leak]:
+    """Return pairs with alike questions and alike answers, by training row, then evaluation row."""
+    index = NearRowIndex(evaluation)
+    return [Leak(row, *hit) for row, sample in enumerate(train) for hit in index.all(sample)]
 
 
 def _same_figures(a: str, b: str) -> bool:

@@ -1,7 +1,8 @@
 """Rare long n-grams: a passage of 13 words (Chinese: 20 characters) that a training row and an evaluation row share and few others have.
 
-What many rows share is a template or boilerplate and no leak. An evaluation about documents that *are* trained on (``recall``) shares
-evidence on purpose, so only its questions are compared; of every other evaluation row the answer counts, too.
+What many rows share is a template or boilerplate and no leak. An evaluation about documents that *are* trained on (``recall``, ``gold``,
+``vault``) shares evidence on purpose, and quotes it in questions, too; so only questions are compared there, with questions. Of every other
+evaluation row the whole text counts.
 
 Source: T. Brown et al., "Language Models are Few-Shot Learners", 2020, Appendix C: 13-grams, those in more than 10 training documents
 ignored. 20 Chinese characters are about 13 words.
@@ -20,6 +21,7 @@ from datagen.schemas.sample import Sample
 from datagen.text import detect_language, units
 
 WIDTH = {"zh": 20, "en": 13}
+SHARING = frozenset({"recall", "gold", "vault"})
 COMMON = 10
 """An n-gram in more training rows than this is no evidence of a leak."""
 
@@ -44,16 +46,22 @@ def find_rare_overlaps(train: Sequence[str], evaluation: Sequence[str]) -> list[
 
 
 def find_rare_sample_overlaps(train: Sequence[Sample], evaluation: Sequence[Sample], *, shared_evidence: bool = False) -> list[Leak]:
-    """The same over samples, prompts and completions together.
+    """The same over samples, prompts and completions together, by training row, then evaluation row.
 
     Args:
         train: training rows.
-        evaluation: rows tagged ``recall`` are compared by their prompts alone.
+        evaluation: of rows tagged ``recall``, ``gold`` or ``vault`` only prompts are compared, with prompts.
         shared_evidence: treat every evaluation row so.
     """
-    asked = [s if shared_evidence or s.tags.get("eval_set") == "recall" else None for s in evaluation]
-    texts = [_all(s) if own is None else prompt_text(s.record) for s, own in zip(evaluation, asked, strict=True)]
-    return find_rare_overlaps([_all(s) for s in train], texts)
+    shared = [shared_evidence or s.tags.get("eval_set") in SHARING for s in evaluation]
+    whole = ["" if own else _all(s) for s, own in zip(evaluation, shared, strict=True)]
+    asked = [prompt_text(s.record) if own else "" for s, own in zip(evaluation, shared, strict=True)]
+    found: list[Leak] = []
+    if not all(shared):
+        found += find_rare_overlaps([_all(s) for s in train], whole)
+    if any(shared):
+        found += find_rare_overlaps([prompt_text(s.record) for s in train], asked)
+    return sorted(found)
 
 
 def _all(sample: Sample) -> str:

@@ -14,16 +14,12 @@ import numpy.typing as npt
 
 from datagen.dedup.overlap import OverlapIndex
 from datagen.dedup.shingle import Shingles, shingle
-from datagen.schemas.record import completion_text, prompt_text
-from datagen.schemas.sample import Sample
 from datagen.text import detect_language, fold, units
 
 Rule = Literal["exact", "containment", "near_duplicate", "rare_ngram"]
 WINDOW = {"zh": 13, "en": 8}
 CONTAINED = 0.5
 SIMILAR = 0.5
-SHORT_ANSWER = 13
-"""Completions of fewer units are not compared: a two-word fact cannot be said differently."""
 _RANK: dict[Rule, int] = {"exact": 3, "containment": 2, "near_duplicate": 1, "rare_ngram": 0}
 
 
@@ -77,7 +73,7 @@ class LeakIndex:
 
     def find(self, text: str) -> Hit | None:
         """Return the strongest leak (by rule, then score; the first among equals), or None."""
-        return max(self.all(text), key=_strength, default=None)
+        return max(self.all(text), key=strength, default=None)
 
 
 def find_leaks(train_texts: Sequence[str], eval_texts: Sequence[str]) -> list[Leak]:
@@ -88,41 +84,8 @@ def find_leaks(train_texts: Sequence[str], eval_texts: Sequence[str]) -> list[Le
     return [Leak(row, *hit) for row, text in enumerate(train_texts) for hit in index.all(text)]
 
 
-def find_sample_leaks(train: Sequence[Sample], evaluation: Sequence[Sample]) -> list[Leak]:
-    """Return every pair of rows whose prompts share text, or whose completions of 13 units or more do, or that are alike in both (see
-    :mod:`datagen.dedup.leakage.near_rows`); the stronger finding of a pair.
-
-    A plain text (a benchmark's row in no known format, a pre-training passage) is compared with the other side's prompts, too.
-    """
-    from datagen.dedup.leakage.near_rows import find_near_rows
-
-    found: dict[tuple[int, int], Leak] = {leak[:2]: leak for leak in find_near_rows(train, evaluation)}
-    sides = [(question_of, question_of), (long_answer_of, long_answer_of), (question_of, plain_text_of), (plain_text_of, question_of)]
-    for read_train, read_evaluation in sides:
-        for leak in find_leaks([read_train(s) for s in train], [read_evaluation(s) for s in evaluation]):
-            known = found.get(leak[:2])
-            if known is None or _strength(Hit(*leak[1:])) > _strength(Hit(*known[1:])):
-                found[leak[:2]] = leak
-    return [found[pair] for pair in sorted(found)]
-
-
-def question_of(sample: Sample) -> str:
-    """Return the prompt that leakage compares."""
-    return prompt_text(sample.record)
-
-
-def long_answer_of(sample: Sample) -> str:
-    """Return the completion (or plain text) that leakage compares; '' if it is too short to be said differently."""
-    text = completion_text(sample.record)
-    return text if sample.record.kind == "text" or len(units(text)) >= SHORT_ANSWER else ""
-
-
-def plain_text_of(sample: Sample) -> str:
-    """Return the text of a sample that is only text, else ''."""
-    return completion_text(sample.record) if sample.record.kind == "text" else ""
-
-
-def _strength(hit: Hit) -> tuple[int, float, int]:
+def strength(hit: Hit) -> tuple[int, float, int]:
+    """Return what orders findings: by rule, then score, then the first row."""
     return _RANK[hit.rule], hit.score, -hit.row
 
 

@@ -149,3 +149,10 @@ def test_a_kill_between_file_and_index_does_not_block_the_same_call(tmp_path: Pa
     (tmp_path / "dataset_info.json").write_text("{}", encoding="ascii")
     with pytest.raises(UsageError, match="exists but is not registered"):
         register(tmp_path, "hotel", TRAIN[:2], EVAL, replace="own")
+
+
+def test_train_rows_that_leak_into_eval_rows_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"1 of 5 rows of train leak into eval:\n  train row 5 ~ eval row 1: exact, 1.00"):
+        register(tmp_path, "hotel", [*TRAIN, *EVAL], EVAL, replace=False)
+    assert not (tmp_path / "dataset_info.json").exists()
+    assert register(tmp_path, "hotel", [*TRAIN, *EVAL], EVAL, replace=False, allow_leaks=True).train_rows == 5

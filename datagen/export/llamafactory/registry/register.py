@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from datagen.dedup.leakage.refusal import NamedRows, refuse_leaks
 from datagen.errors import DataError, UsageError
 from datagen.export.findings import Finding
 from datagen.export.formats import encode_rows, to_rows
@@ -81,6 +82,7 @@ def register(
     *,
     replace: Replace,
     format: RowFormat | None = None,
+    allow_leaks: bool = False,
 ) -> Registration:
     """Write ``<name>_train.json``, ``<name>_eval.json`` and their entries in ``dataset_info.json``.
 
@@ -91,15 +93,19 @@ def register(
         eval_: may be empty; then there is no eval entry, and an own stale one is removed when replacing.
         replace: False refuses to change anything that is registered; ``"own"`` changes entries datagen wrote, True any.
         format: row format; by default the one that fits the records (alpaca, sharegpt, preference, kto, text).
+        allow_leaks: register train rows that leak into eval rows, too; see :mod:`datagen.dedup.leakage.refusal`.
 
     Raises:
         UsageError: bad name, or an entry or file of that name may not be replaced.
-        DataError: no train samples, a sample that the format cannot hold, rows that LLaMA-Factory would drop or stop on, or a broken index.
+        DataError: no train samples, train rows that leak into eval rows, a sample that the format cannot hold, rows that LLaMA-Factory
+            would drop or stop on, or a broken index.
         WorkspaceBusy: another process holds the directory.
     """
     check_name(name)
     if not train:
         raise DataError(f"nothing to register as {name}_train: there are no samples")
+    if not allow_leaks:
+        refuse_leaks([NamedRows(train, "train")], [NamedRows(eval_, "eval")], override="allow_leaks=True (register --allow-leaks)")
     chosen = format or fitting_format([*train, *eval_])
     parts = [_part(data_dir, f"{name}_{side}", samples, chosen) for side, samples in (("train", train), ("eval", eval_)) if samples]
     with locked(data_dir):

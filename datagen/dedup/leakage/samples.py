@@ -1,0 +1,86 @@
+"""Leakage between rows: by question, by long answer, by both at once, by plain text.
+
+A pair may be found several ways; the strongest is reported (by rule, then score).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from datagen.dedup.leakage.near_rows import NearRowIndex
+from datagen.dedup.leakage.rules import Hit, Leak, LeakIndex, Rule, strength
+from datagen.schemas.record import completion_text, prompt_text
+from datagen.schemas.sample import Sample
+from datagen.text import units
+
+SHORT_ANSWER = 13
+"""Completions of fewer units are not compared: a two-word fact cannot be said differently."""
+
+
+class SampleHit(NamedTuple):
+    """Row ``row`` of the index that a sample leaks into, and by which ``part`` of it."""
+
+    row: int
+    rule: Rule
+    score: float
+    part: str
+
+
+class SampleLeakIndex:
+    """Evaluation rows, indexed once.
+
+    A training row leaks if its prompt shares text with a prompt, or its completion of 13 units or more with a completion, or if both are
+    alike (see :mod:`datagen.dedup.leakage.near_rows`). A plain text (a benchmark's row in no known format, a pre-training passage) is
+    compared with the other side's prompts, too.
+    """
+
+    def __init__(self, evaluation: Sequence[Sample]) -> None:
+        self._questions = LeakIndex([question_of(s) for s in evaluation])
+        self._answers = LeakIndex([long_answer_of(s) for s in evaluation])
+        plain = [plain_text_of(s) for s in evaluation]
+        self._plain = LeakIndex(plain) if any(plain) else None
+        self._near = NearRowIndex(evaluation)
+
+    def all(self, sample: Sample) -> list[SampleHit]:
+        """Return every row that ``sample`` leaks into, by row, each with the strongest finding."""
+        question = question_of(sample)
+        found: dict[int, SampleHit] = {}
+        _note(found, "question and answer", self._near.all(sample))
+        _note(found, "question", self._questions.all(question))
+        _note(found, "answer", self._answers.all(long_answer_of(sample)))
+        if self._plain is not None:
+            _note(found, "question", self._plain.all(question))
+        _note(found, "text", self._questions.all(plain_text_of(sample)))
+        return [found[row] for row in sorted(found)]
+
+    def find(self, sample: Sample) -> SampleHit | None:
+        """Return the strongest finding (the first row among equals), or None."""
+        return max(self.all(sample), key=lambda hit: strength(Hit(*hit[:3])), default=None)
+
+
+def find_sample_leaks(train: Sequence[Sample], evaluation: Sequence[Sample]) -> list[Leak]:
+    """Return every pair of rows that leak by :class:`SampleLeakIndex`, by training row, then evaluation row."""
+    index = SampleLeakIndex(evaluation)
+    return [Leak(row, *hit[:3]) for row, sample in enumerate(train) for hit in index.all(sample)]
+
+
+def question_of(sample: Sample) -> str:
+    """Return the prompt that leakage compares."""
+    return prompt_text(sample.record)
+
+
+def long_answer_of(sample: Sample) -> str:
+    """Return the completion (or plain text) that leakage compares; '' if it is too short to be said differently."""
+    text = completion_text(sample.record)
+    return text if sample.record.kind == "text" or len(units(text)) >= SHORT_ANSWER else ""
+
+
+def plain_text_of(sample: Sample) -> str:
+    """Return the text of a sample that is only text, else ''."""
+    return completion_text(sample.record) if sample.record.kind == "text" else ""
+
+
+def _note(found: dict[int, SampleHit], part: str, hits: Sequence[Hit]) -> None:
+    for hit in hits:
+        known = found.get(hit.row)
+        if known is None or strength(hit) > strength(Hit(*known[:3])):
+            found[hit.row] = SampleHit(*hit, part)
