@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from datagen.errors import UsageError, suggest
+from datagen.jsonl import write_bytes
 
 Kind = Literal["prompts", "pipelines", "schemas"]
 
@@ -58,3 +59,16 @@ def find(kind: Kind, name: str, suffix: str, *, library: Path | None = None, wor
             return candidate
     known = {str(p.relative_to(f))[: -len(suffix)] for f in folders for p in f.rglob(f"*{suffix}")}
     raise UsageError(f"no {kind} named '{name}' in {', '.join(map(str, folders))}", hint=suggest(name, known))
+
+
+def copy_recipe(name: str, target: Path, *, library: Path | None = None) -> Path:
+    """Copy a recipe from ``library`` or the built-in ones to ``target``, to be edited; return where it came from.
+
+    Raises:
+        UsageError: no such recipe, or ``target`` is there already.
+    """
+    source = find("pipelines", name, ".yaml", library=library)
+    if target.exists():
+        raise UsageError(f"{target} exists already", hint="choose another file with -o")
+    write_bytes(target, source.read_bytes())
+    return source

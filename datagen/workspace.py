@@ -10,7 +10,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from datagen.errors import WorkspaceBusy
-from datagen.jsonl import guard_disk
+from datagen.jsonl import guard_disk, write_bytes
+from datagen.library import find
+
+GITIGNORE = ".datagen/\nsaves/\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +96,20 @@ class Workspace:
         finally:
             owner.unlink(missing_ok=True)
             lock.release()
+
+
+def scaffold(root: Path) -> list[Path]:
+    """Make ``docs/``, ``data/``, ``pipelines/quickstart.yaml`` and ``.gitignore`` below ``root``; return what was not there before."""
+    made: list[Path] = []
+    for folder in (root / "docs", root / "data"):
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            made.append(folder)
+    for target, content in (
+        (root / "pipelines" / "quickstart.yaml", find("pipelines", "quickstart", ".yaml").read_bytes()),
+        (root / ".gitignore", GITIGNORE.encode()),
+    ):
+        if not target.exists():
+            write_bytes(target, content)
+            made.append(target)
+    return made

@@ -1,3 +1,5 @@
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +45,16 @@ def test_every_command_has_help_and_a_module(repo: Path) -> None:
     assert {name.replace("-", "_") for name in COMMANDS} == modules
     for name in COMMANDS:
         assert main([name, "--help"]) == 0
+
+
+def test_every_command_is_a_documented_function(repo: Path) -> None:
+    table = re.findall(r"^\| `([a-z-]+)` \| `([\w.]+)` \|", (repo / "docs" / "python-api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {command for command, _ in table} == set(COMMANDS)
+    for _, path in table:
+        module, _, name = path.rpartition(".")
+        function = getattr(importlib.import_module(module), name)
+        assert callable(function), path
+        assert function.__doc__, path
 
 
 def test_unknown_command_is_wrong_usage() -> None:

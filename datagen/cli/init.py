@@ -7,30 +7,16 @@ import typer
 
 from datagen.cli.console import JsonOption, emit, workspace_of
 
-GITIGNORE = ".datagen/\nsaves/\n"
-
 
 def init(
     ctx: typer.Context,
     directory: Annotated[Path | None, typer.Argument(help="Folder to scaffold; default: the workspace.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    from datagen.jsonl import write_bytes
-    from datagen.library import find
+    from datagen.workspace import scaffold
 
     root = (directory or workspace_of(ctx).root).resolve()
-    made: list[str] = []
-    for folder in (root / "docs", root / "data"):
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            made.append(str(folder))
-    for target, content in (
-        (root / "pipelines" / "quickstart.yaml", find("pipelines", "quickstart", ".yaml").read_bytes()),
-        (root / ".gitignore", GITIGNORE.encode()),
-    ):
-        if not target.exists():
-            write_bytes(target, content)
-            made.append(str(target))
+    made = [str(path) for path in scaffold(root)]
     human = "\n".join(
         [*(f"made {path}" for path in made), f"next: put documents into {root / 'docs'}, then: datagen -w {root} run quickstart"]
     )
