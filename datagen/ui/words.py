@@ -1,5 +1,6 @@
 """The pages' words, English and Chinese side by side, so that neither can be missing."""
 
+from datagen.report.audit.words import CODES
 from datagen.schemas.document import Language
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -225,7 +226,6 @@ FLAGS: dict[str, tuple[str, str]] = {
     "conflict": ("conflict", "答案冲突"),
     "near_duplicate": ("near duplicate", "近似重复"),
     "exact_duplicate": ("exact duplicate", "完全重复"),
-    "answer_in_question": ("answer in question", "答案出现在问题里"),
     "language_differs": ("language differs", "语言不一致"),
     "very_short": ("very short", "过短"),
     "very_long": ("very long", "过长"),
@@ -249,5 +249,7 @@ def word(key: str, language: Language, **values: object) -> str:
 
 
 def flag_word(flag: str, language: Language) -> str:
-    """Return the words for a suspicion or drop reason; one without words is shown as it is."""
-    return FLAGS[flag][language == "zh"] if flag in FLAGS else flag.replace("_", " ")
+    """Return the words for a suspicion, an audit's finding or a drop reason; one without words is shown as it is."""
+    if flag in FLAGS:
+        return FLAGS[flag][language == "zh"]
+    return CODES[flag][language] if flag in CODES else flag.replace("_", " ")

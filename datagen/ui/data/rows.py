@@ -23,13 +23,16 @@ from datagen.hashing import fingerprint
 from datagen.jsonl import JsonObject, write_bytes
 from datagen.schemas.record import completion_text, prompt_text
 from datagen.schemas.sample import Sample
+from datagen.score.defects import score_rows
+from datagen.score.frame import build_frame
+from datagen.score.source import SourceRow
 from datagen.ui.data.suspicion import suspicions
 from datagen.workspace import Workspace
 
 if TYPE_CHECKING:
     import polars as pl
 
-TABLE_VERSION = 1
+TABLE_VERSION = 2
 PAGE_SIZE = 50
 Order = Literal["suspicion", "position", "document", "length"]
 
@@ -177,12 +180,14 @@ def build_table(workspace: Workspace, number: int) -> RowTable:
         name: [] for name in ("file", "offset", "length", "id", "question", "answer", "document", "language", "type", "strategy", "reason")
     }
     evidence: list[str] = []
+    rows: list[SourceRow] = []
     for at, file in enumerate(files):
         offset = 0
         for line_number, line in enumerate(file.read_bytes().split(b"\n"), start=1):
             if line.strip():
                 value = _object(file, line_number, line)
                 sample = _sample(file, line_number, value)
+                rows.append(SourceRow(file.name, line_number, sample))
                 evidence.append("\n".join(span.quote for span in sample.provenance.evidence))
                 row = (
                     at,
@@ -201,7 +206,8 @@ def build_table(workspace: Workspace, number: int) -> RowTable:
                     column.append(cell)
             offset += len(line) + 1
     schema = {name: pl.UInt64 if name in ("file", "offset", "length") else pl.String for name in columns}
-    frame = suspicions(pl.DataFrame(columns, schema=schema), pl.Series("evidence", evidence, dtype=pl.String))
+    scores = score_rows(build_frame(rows))
+    frame = suspicions(pl.DataFrame(columns, schema=schema), pl.Series("evidence", evidence, dtype=pl.String), scores)
     buffer = io.BytesIO()
     frame.write_ipc(buffer)
     write_bytes(path, buffer.getvalue())

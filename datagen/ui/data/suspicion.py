@@ -2,11 +2,14 @@
 
 Each flag names a defect and has a weight, the chance that a flagged row is bad; suspicion = 1 - the product of (1 - weight), so flags add
 up and never exceed 1. The weights are a ranking, not measured probabilities. Flags: ``no_evidence``, ``number_not_in_evidence``,
-``conflict`` (the same question is answered differently), ``near_duplicate``, ``answer_in_question``, ``language_differs``, ``very_short``,
-``very_long`` (beyond 99 of 100 answers, and three times the median). A row that a stage dropped keeps that stage's reason.
+``conflict`` (the same question is answered differently), ``near_duplicate``, ``language_differs``, ``very_short``, ``very_long`` (beyond
+99 of 100 answers, and three times the median), and the audit's row scores that pass their limit (``datagen.score.defects``: mojibake,
+personal data, placeholders, refusals, ...). A row that a stage dropped keeps that stage's reason.
 """
 
 from typing import TYPE_CHECKING
+
+from datagen.score.defects import SCORERS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,23 +19,42 @@ WEIGHTS = {
     "conflict": 0.6,
     "no_evidence": 0.5,
     "language_differs": 0.5,
-    "answer_in_question": 0.4,
     "near_duplicate": 0.3,
     "very_short": 0.2,
     "very_long": 0.2,
 }
+SCORE_WEIGHTS = {
+    "empty_answer": 0.9,
+    "empty_prompt": 0.9,
+    "placeholder_leftover": 0.8,
+    "mojibake": 0.7,
+    "repetition": 0.6,
+    "impossible_date": 0.6,
+    "pii_id_number": 0.6,
+    "pii_bank_card": 0.6,
+    "pii_email": 0.4,
+    "pii_phone": 0.4,
+    "answer_copied_from_question": 0.5,
+    "refusal": 0.4,
+    "invalid_json": 0.4,
+    "broken_table": 0.4,
+    "bad_url": 0.4,
+    "over_cutoff": 0.3,
+}
+"""Weights of the audit's scores; ``language_mismatch`` is left to ``language_differs``, which also sees short answers."""
 NEAR = 0.55
 MOST_COMPARED = 20_000
 _NUMBER = r"[0-9０-９]+(?:[.,:：][0-9０-９]+)*"
 _CJK = r"[\u{4e00}-\u{9fff}]"
 
 
-def suspicions(frame: "pl.DataFrame", evidence: "pl.Series") -> "pl.DataFrame":
+def suspicions(frame: "pl.DataFrame", evidence: "pl.Series", scores: "pl.DataFrame") -> "pl.DataFrame":
     """Add the columns ``suspicion`` and ``flags``.
 
     Args:
         frame: columns question, answer, language, reason, id.
         evidence: quotes of each row, joined.
+        scores: the audit's scores of each row, as :func:`datagen.score.defects.score_rows` gives them.
     """
     import polars as pl
 
@@ -52,18 +74,20 @@ def suspicions(frame: "pl.DataFrame", evidence: "pl.Series") -> "pl.DataFrame":
             no_evidence=pl.col("evidence").str.strip_chars() == "",
             number_not_in_evidence=(pl.col("evidence") != "") & (numbers.list.set_difference(stated).list.len() > 0),
             conflict=kept & (folded != "") & (answer.n_unique().over("folded", pl.col("reason")) > 1),
-            answer_in_question=(length >= 8) & question.str.contains(answer, literal=True),
             language_differs=has_words & (zh_question != zh_answer),
             very_short=length < 2,
             very_long=(length > length.quantile(0.99)) & (length > 3 * length.median()),
             near_duplicate=pl.Series(_near(frame)),
         )
     )
-    weights = [pl.when(pl.col(flag)).then(1 - weight).otherwise(1.0) for flag, weight in WEIGHTS.items()]
+    limits = {scorer.name: scorer.limit for scorer in SCORERS if scorer.name in SCORE_WEIGHTS}
+    judged = judged.with_columns((scores[name] >= limit).alias(name) for name, limit in limits.items())
+    named = WEIGHTS | SCORE_WEIGHTS
+    weights = [pl.when(pl.col(flag)).then(1 - weight).otherwise(1.0) for flag, weight in named.items()]
     score = pl.lit(1.0)
     for weight in weights:
         score = score * weight
-    flags = pl.concat_str([pl.when(pl.col(flag)).then(pl.lit(flag)) for flag in WEIGHTS], separator=" ", ignore_nulls=True)
+    flags = pl.concat_str([pl.when(pl.col(flag)).then(pl.lit(flag)) for flag in named], separator=" ", ignore_nulls=True)
     return judged.with_columns((1 - score).round(4).alias("suspicion"), flags.fill_null("").alias("flags")).select(
         *frame.columns, "suspicion", "flags"
     )

@@ -25,6 +25,7 @@ NO_EVIDENCE = _row("有停车场吗？", "有，免费。")
 CONFLICT_A = _row("Is breakfast included?", "Yes, for two.", "Breakfast for two", "en/rooms.md", "en")
 CONFLICT_B = _row("is breakfast  included?", "No.", "No breakfast", "en/rooms.md", "en")
 MIXED = _row("宠物可以入住吗？", "Dogs are welcome.", "Dogs are welcome")
+UNFILLED = _row("怎么联系你们？", "请联系{{客服姓名}}，邮箱 zhangwei1987@163.com。", "请联系客服")
 NEAR = _row("请问几点可以入住？", "下午 2 点起。", "入住：下午 2 点起")
 
 
@@ -32,7 +33,8 @@ NEAR = _row("请问几点可以入住？", "下午 2 点起。", "入住：下�
 def table(tmp_path: Path) -> RowTable:
     workspace = Workspace(tmp_path)
     folder = workspace.iteration(1)
-    write_jsonl(folder / "train.jsonl", [s.to_json() for s in (GROUNDED, WRONG_NUMBER, NO_EVIDENCE, CONFLICT_A, CONFLICT_B, MIXED)])
+    rows = (GROUNDED, WRONG_NUMBER, NO_EVIDENCE, CONFLICT_A, CONFLICT_B, MIXED, UNFILLED)
+    write_jsonl(folder / "train.jsonl", [s.to_json() for s in rows])
     dropped = Dropped(NEAR, "near_duplicate", f"of {GROUNDED.id[:12]}, similarity 0.83, cluster 0")
     write_jsonl(folder / "04-clean" / "dropped.jsonl", [dropped.to_json()])
     build_table(workspace, 1)
@@ -50,12 +52,15 @@ def _found(table: RowTable, wanted: Filter) -> list[str]:
 
 
 def test_the_most_suspicious_come_first_and_dropped_rows_only_when_asked_for(table: RowTable) -> None:
-    assert _found(table, Filter(status="open")) == [s.id for s in (WRONG_NUMBER, CONFLICT_A, CONFLICT_B, NO_EVIDENCE, MIXED, GROUNDED)]
+    assert _found(table, Filter(status="open")) == [
+        s.id for s in (UNFILLED, WRONG_NUMBER, CONFLICT_A, CONFLICT_B, NO_EVIDENCE, MIXED, GROUNDED)
+    ]
     assert _found(table, Filter(status="dropped")) == [NEAR.id]
     flags = {table.summary(r)["id"]: table.summary(r)["flags"] for r in range(len(table))}
     assert flags[WRONG_NUMBER.id] == "number_not_in_evidence"
     assert flags[NO_EVIDENCE.id] == "no_evidence"
     assert flags[MIXED.id] == "language_differs"
+    assert flags[UNFILLED.id] == "number_not_in_evidence placeholder_leftover pii_email"
     assert flags[GROUNDED.id] == ""
 
 
@@ -67,7 +72,7 @@ def test_the_most_suspicious_come_first_and_dropped_rows_only_when_asked_for(tab
         (Filter(text="rooms.md", language="zh"), []),
         (Filter(flag="conflict"), [CONFLICT_A, CONFLICT_B]),
         (Filter(document="en/rooms.md", order="length"), [CONFLICT_A, CONFLICT_B]),
-        (Filter(text="入住", order="position"), [GROUNDED, WRONG_NUMBER, NO_EVIDENCE, MIXED]),
+        (Filter(text="入住", order="position"), [GROUNDED, WRONG_NUMBER, NO_EVIDENCE, MIXED, UNFILLED]),
         (Filter(text=".*("), []),
     ],
     ids=["zh", "any-case", "both", "flag", "document", "position", "no-pattern"],
