@@ -33,7 +33,7 @@ def topic_map(places: Sequence[tuple[float, float]], topic_of: Sequence[int], na
                 "topic:N",
                 sort=used,
                 scale=alt.Scale(domain=used, range=[_PALETTE[labels.index(label) % len(_PALETTE)] for label in used]),
-                legend=alt.Legend(title=None, labelLimit=220, symbolLimit=20),
+                legend=alt.Legend(title=None, labelLimit=200, symbolLimit=20, orient="bottom", columns=3),
             ),
         )
     )
