@@ -1,7 +1,6 @@
 """``datagen generate PATH... --model SPEC -n 100 -o OUT.jsonl``: ingest, chunk and generate alone."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,13 +11,13 @@ from datagen.errors import UsageError, suggest
 
 if TYPE_CHECKING:
     from datagen.clients import CachingClient
-    from datagen.generate.pricing import DryClient, Estimate
+    from datagen.generate.pricing import Estimate
     from datagen.generate.runner import Progress
+    from datagen.generate.specs import AnySpec
     from datagen.generate.strategy import Purpose, Strategy
     from datagen.schemas.document import Chunk, Document, Language
     from datagen.schemas.stage import StageResult
 
-STRATEGIES = ("qa", "extractive")
 STYLES = ("persona", "task")
 PERSONA: "Mapping[Language, str]" = {
     "zh": "你是一名专业、耐心的客服助手，请依据公司的规定准确回答用户的问题。",
@@ -32,7 +31,10 @@ def generate(
     out: Annotated[Path, typer.Option("-o", "--out", help="Where the samples go; dropped ones go beside it, to *.dropped.jsonl.")],
     model: Annotated[str | None, typer.Option("--model", help="openai:MODEL, openai:MODEL@BASE_URL, ... or replay:SPEC.")] = None,
     target: Annotated[int, typer.Option("-n", "--rows", min=1, help="Accepted rows wanted.")] = 100,
-    strategy: Annotated[str, typer.Option("--strategy", help="qa (needs --model) or extractive (offline).")] = "qa",
+    strategy: Annotated[str, typer.Option("--strategy", help="See: datagen ls strategies. extractive needs no --model.")] = "qa",
+    options: Annotated[
+        list[str] | None, typer.Option("--with", help="KEY=VALUE of the strategy, for example --with turns=4 of multi_turn.")
+    ] = None,
     exam: Annotated[bool, typer.Option("--exam", help="Exam questions, worded unlike training rows.")] = False,
     concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=4096, help="Requests under way at once.")] = 8,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=32, max=8192, help="Token budget of a chunk.")] = 512,
@@ -47,44 +49,37 @@ def generate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Price the run and send nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    if strategy not in STRATEGIES:
-        raise UsageError(f"--strategy {strategy}: no such strategy", hint=suggest(strategy, STRATEGIES))
     if style not in STYLES:
         raise UsageError(f"--style {style}: no such row style", hint=suggest(style, STYLES))
-    if strategy == "qa" and model is None:
-        raise UsageError(
-            "--strategy qa needs --model", hint="for example --model openai:MODEL@http://127.0.0.1:8000/v1, or --strategy extractive"
-        )
+    spec = _read_spec(strategy, model, options or [], items=items, temperature=temperature, exam=exam)
     from datagen.clients import Limits, open_client
-    from datagen.generate.extractive import Extractive
-    from datagen.generate.strategies.qa import QA
+    from datagen.generate.opening import open_crew
+    from datagen.generate.specs import model_of
     from datagen.ingest import ingest_paths
     from datagen.ingest.chunk import chunk_document
     from datagen.jsonl import write_jsonl
 
-    client: CachingClient | None = None
-    maker: Strategy
-    if strategy == "qa" and model is not None:
-        workspace = workspace_of(ctx)
-        if dry_run:
-            opener = partial(QA, model=model, items=items, temperature=temperature, library=library_of(ctx))
-            to: Purpose = "exam" if exam else "train"
-            _price(ctx, paths, model, opener, target=target, purpose=to, max_tokens=max_tokens, items=items, batch=batch, as_json=as_json)
-            return
-        limits = Limits(rpm=rpm, tpm=tpm, budget=budget)
-        client = open_client(
-            model,
+    if dry_run and model_of(spec):
+        to: Purpose = "exam" if exam else "train"
+        _price(ctx, paths, spec, target=target, purpose=to, max_tokens=max_tokens, batch=batch, as_json=as_json)
+        return
+    workspace = workspace_of(ctx)
+
+    def open_model(name: str) -> "CachingClient":
+        return open_client(
+            name,
             workspace.responses,
             concurrency=concurrency,
             timeout_s=timeout_s,
-            limits=limits,
+            limits=Limits(rpm=rpm, tpm=tpm, budget=budget),
             batch=batch,
             workspace=workspace.root,
             find_model=_find_model,
         )
-        maker = QA(client, model=model, items=items, temperature=temperature, library=library_of(ctx))
-    else:
-        maker = Extractive(library_of(ctx))
+
+    crew = open_crew([spec], open_model, library=library_of(ctx))
+    client = crew.clients[0] if crew.clients else None
+    maker = crew.writers[0][0]
     found = ingest_paths(paths)
     for skipped in found.skipped:
         say(f"skipped {skipped.path}: {skipped.reason}")
@@ -197,16 +192,50 @@ def _cost_note(client: "CachingClient | None", state: "Progress") -> str:
     return f" · ${paid:.4f} of about ${paid * state.target / state.accepted:.2f}"
 
 
+def _read_spec(kind: str, model: str | None, options: "Sequence[str]", *, items: int, temperature: float, exam: bool) -> "AnySpec":
+    """Read the strategy's spec from the options, as a recipe would give it.
+
+    Raises:
+        UsageError: no such strategy or setting, or a model is missing.
+    """
+    import yaml
+    from pydantic import ValidationError
+
+    from datagen.generate.specs import SPECS, AskingSpec, examiner
+
+    if kind not in SPECS:
+        raise UsageError(f"--strategy {kind}: no such strategy", hint=suggest(kind, SPECS))
+    wanted = SPECS[kind]
+    settings: dict[str, object] = {"kind": kind}
+    if issubclass(wanted, AskingSpec):
+        if model is None:
+            hint = "for example --model openai:MODEL@http://127.0.0.1:8000/v1, or --strategy extractive"
+            raise UsageError(f"--strategy {kind} needs --model", hint=hint)
+        settings |= {"model": model, "items_per_request": items, "temperature": temperature}
+    for option in options:
+        key, separator, value = option.partition("=")
+        if not separator or key not in wanted.model_fields:
+            raise UsageError(f"--with {option}: no such setting of {kind}", hint=suggest(key, wanted.model_fields))
+        try:
+            settings[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UsageError(f"--with {option}: the value is not valid YAML") from error
+    try:
+        spec = wanted.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--with {'.'.join(map(str, first['loc']))}: {first['msg']}, got {str(first['input'])[:80]!r}") from error
+    return examiner(spec) if exam else spec
+
+
 def _price(
     ctx: typer.Context,
     paths: "Sequence[Path]",
-    model: str,
-    open_strategy: "Callable[[DryClient], Strategy]",
+    spec: "AnySpec",
     *,
     target: int,
     purpose: "Purpose",
     max_tokens: int,
-    items: int,
     batch: bool,
     as_json: bool,
 ) -> None:
@@ -214,18 +243,22 @@ def _price(
 
     from datagen.clients import ResponseStore, parse_spec
     from datagen.clients.prices import BATCH_SHARE, load_prices
+    from datagen.generate.opening import open_strategy
     from datagen.generate.pricing import DryClient, estimate
+    from datagen.generate.specs import AskingSpec
+    from datagen.generate.writer import Writer
     from datagen.ingest import ingest_paths
     from datagen.ingest.chunk import chunk_document
 
     workspace = workspace_of(ctx)
-    spec = parse_spec(model)
-    price = load_prices(workspace.root).require(spec.model, free=spec.loopback).times(BATCH_SHARE if batch else 1)
+    assert isinstance(spec, AskingSpec)
+    model = parse_spec(spec.model)
+    price = load_prices(workspace.root).require(model.model, free=model.loopback).times(BATCH_SHARE if batch else 1)
     store = ResponseStore(workspace.responses) if workspace.responses.exists() else None
     client = DryClient(store)
     found = ingest_paths(paths)
     chunks = [chunk for document in found.documents for chunk in chunk_document(document, max_tokens=max_tokens)]
-    strategy = open_strategy(client)
+    strategy = open_strategy(spec, client, library=library_of(ctx))
 
     async def work() -> "Estimate":
         try:
@@ -237,7 +270,8 @@ def _price(
                 store=store,
                 price=price,
                 target=target,
-                rows_per_request=items,
+                rows_per_round=spec.items_per_request,
+                requests_per_round=strategy.requests_per_round if isinstance(strategy, Writer) else 1,
                 purpose=purpose,
             )
         finally:

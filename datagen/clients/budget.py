@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from datagen.clients.prices import Price
 from datagen.clients.types import ChatRequest, ChatResponse, ExchangeFailed
@@ -24,21 +25,43 @@ class BudgetExhausted(ProviderError):
     """The next request could cross the cap. Everything paid is stored; rows made so far are kept."""
 
 
+@dataclass(slots=True)
+class Account:
+    """Dollars that several models may spend together: the cap, what was spent, and what is reserved for requests in flight."""
+
+    cap: float | None
+    spent: float = 0.0
+    reserved: float = 0.0
+    waiting: "list[asyncio.Future[None]]" = field(default_factory=list["asyncio.Future[None]"])
+
+
 class Budget:
-    """Dollars that may be spent.
+    """Dollars that may be spent on one model, alone or out of an account it shares with others.
 
     Args:
         cap: most dollars in all; None has no cap and only counts.
         price: of the model.
         spent: dollars spent before.
+        account: shared with other models' budgets; stands in for ``cap`` and ``spent``.
     """
 
-    def __init__(self, cap: float | None, price: Price, *, spent: float = 0.0) -> None:
-        self.cap = cap
+    def __init__(self, cap: float | None, price: Price, *, spent: float = 0.0, account: Account | None = None) -> None:
+        self.account = account or Account(cap, spent)
         self.price = price
-        self.spent = spent
-        self.reserved = 0.0
-        self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def cap(self) -> float | None:
+        return self.account.cap
+
+    @property
+    def spent(self) -> float:
+        """Dollars spent out of the account, by all who share it."""
+        return self.account.spent
+
+    @property
+    def reserved(self) -> float:
+        """Dollars reserved for what is in flight, by all who share the account."""
+        return self.account.reserved
 
     def most(self, request: ChatRequest) -> float:
         """Return the most dollars a request can cost."""
@@ -56,7 +79,7 @@ class Budget:
 
     def spend(self, response: ChatResponse) -> None:
         """Count an answer that no :meth:`hold` covers."""
-        self.spent += self.price.cost(response.tokens_in, response.tokens_out)
+        self.account.spent += self.price.cost(response.tokens_in, response.tokens_out)
 
     def _exhausted(self, cap: float, most: float, what: str) -> BudgetExhausted:
         return BudgetExhausted(
@@ -74,33 +97,33 @@ class Budget:
         if self.cap is None:
             hold = Hold(0.0)
             yield hold
-            self.spent += self.price.cost(*hold.used)
+            self.account.spent += self.price.cost(*hold.used)
             return
         most = self.most(request)
-        while self.spent + self.reserved + most > self.cap:
-            if self.reserved <= 1e-12:
+        while self.spent + self.account.reserved + most > self.cap:
+            if self.account.reserved <= 1e-12:
                 raise self._exhausted(self.cap, most, "request")
             place = asyncio.get_running_loop().create_future()
-            self._waiting.append(place)
+            self.account.waiting.append(place)
             await place
-        self.reserved += most
+        self.account.reserved += most
         hold = Hold(most)
         try:
             yield hold
         except ExchangeFailed as failure:
-            self.spent += most if failure.maybe_billed else 0.0
+            self.account.spent += most if failure.maybe_billed else 0.0
             raise
         except asyncio.CancelledError:
-            self.spent += most
+            self.account.spent += most
             raise
         else:
-            self.spent += self.price.cost(*hold.used)
+            self.account.spent += self.price.cost(*hold.used)
         finally:
-            self.reserved = max(0.0, self.reserved - most)
-            for place in self._waiting:
+            self.account.reserved = max(0.0, self.account.reserved - most)
+            for place in self.account.waiting:
                 if not place.done():
                     place.set_result(None)
-            self._waiting.clear()
+            self.account.waiting.clear()
 
 
 class Hold:

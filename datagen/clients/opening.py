@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from datagen.clients.base import Adapter, RetryingClient, RetryPolicy
-from datagen.clients.budget import Budget
+from datagen.clients.budget import Account, Budget
 from datagen.clients.caching import CachingClient, Provider
 from datagen.clients.keys import default_key_file, find_key, key_variables
 from datagen.clients.limiter import Limiter
@@ -55,6 +55,7 @@ def open_client(
     batch: bool = False,
     workspace: Path | None = None,
     find_model: Callable[[str], Path] | None = None,
+    account: Account | None = None,
 ) -> CachingClient:
     """Open a client for a model spec (see :mod:`datagen.clients.spec`).
 
@@ -73,6 +74,7 @@ def open_client(
         batch: send through the provider's batch API: half the price, answers within a day (see :mod:`datagen.clients.batch`).
         find_model: turns the name after ``local:`` into a folder; without it, the name is one.
         workspace: folder that may hold no key file, and whose ``prices.yaml`` counts.
+        account: the budget's account, shared with the clients of other models over the same store; stands in for ``limits.budget``.
 
     Raises:
         UsageError: unknown provider, wrong base URL, no API key for a server elsewhere, no price for a model that has a budget, or a
@@ -88,10 +90,11 @@ def open_client(
         raise UsageError(f"a budget of {limits.budget} dollars is below zero")
     endpoint = Endpoint(model, "" if model.provider == "local" else _key(model, workspace))
     table = load_prices(workspace) if workspace else PriceTable({})
-    price = _price(model, table, needed=limits.budget is not None).times(BATCH_SHARE if batch else 1)
+    cap = account.cap if account else limits.budget
+    price = _price(model, table, needed=cap is not None).times(BATCH_SHARE if batch else 1)
     store = ResponseStore(store_path)
     try:
-        budget = Budget(limits.budget, price, spent=spent(store, table) if limits.budget is not None else 0.0)
+        budget = Budget(cap, price, spent=spent(store, table) if cap is not None and account is None else 0.0, account=account)
         if model.provider == "local":
             provider = _open_local(model, concurrency, find_model)
         elif batch:

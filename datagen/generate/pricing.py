@@ -3,7 +3,7 @@
 The plan is walked as the runner walks it. A stored response gives its real rows; a request that would be sent gives the rows asked for
 times the yield, and its tokens are estimated: the prompt by ``text.estimate_tokens``, the completion by what this model's stored
 responses took on average once there are twenty of them, else by a prior per row. A strategy that builds its second request from the
-answer to its first shows only the first.
+answer to its first shows only the first; the others are taken to be like it.
 """
 
 import statistics
@@ -100,7 +100,8 @@ async def estimate(
     store: ResponseStore | None,
     price: Price,
     target: int,
-    rows_per_request: int,
+    rows_per_round: int,
+    requests_per_round: int = 1,
     purpose: Purpose,
     max_attempts: int = 3,
 ) -> Estimate:
@@ -113,7 +114,8 @@ async def estimate(
         store: for the averages of earlier responses; None takes priors.
         price: of the model.
         target: rows wanted.
-        rows_per_request: rows the strategy asks for in one request.
+        rows_per_round: rows the strategy asks for in one ``propose``.
+        requests_per_round: requests one ``propose`` makes; all are priced as long as the first.
         purpose: ``train`` or ``exam``.
         max_attempts: rounds over each chunk.
     """
@@ -126,20 +128,20 @@ async def estimate(
             break
         before = len(client.unsent)
         found = await strategy.propose(visit.document, visit.chunk, purpose=purpose, attempt=attempt)
-        expected += len(found.samples) + (len(client.unsent) - before) * rows_per_request * DEFAULT_YIELD
+        expected += len(found.samples) + (len(client.unsent) - before) * rows_per_round * DEFAULT_YIELD
         walked += 1
     n_unsent = float(len(client.unsent))
     if expected < target and client.unsent:
-        beyond = min(len(visits) - walked, (target - expected) / (rows_per_request * DEFAULT_YIELD))
+        beyond = min(len(visits) - walked, (target - expected) / (rows_per_round * DEFAULT_YIELD))
         n_unsent += beyond
-        expected += beyond * rows_per_request * DEFAULT_YIELD
-    return _price(client, store, n_unsent, price, min(target, round(expected)), rows_per_request)
+        expected += beyond * rows_per_round * DEFAULT_YIELD
+    return _price(client, store, n_unsent * requests_per_round, price, min(target, round(expected)), rows_per_round / requests_per_round)
 
 
-def _price(client: DryClient, store: ResponseStore | None, n_unsent: float, price: Price, rows: int, rows_per_request: int) -> Estimate:
+def _price(client: DryClient, store: ResponseStore | None, n_unsent: float, price: Price, rows: int, rows_per_request: float) -> Estimate:
     prompts = [sum(estimate_tokens(m.content) for m in r.messages) for r in client.unsent]
     mean_in = statistics.fmean(prompts) if prompts else 0.0
-    mean_out = float(rows_per_request * TOKENS_PER_ROW)
+    mean_out = rows_per_request * TOKENS_PER_ROW
     most_out = max((r.parameters.max_tokens or 0 for r in client.unsent), default=0)
     model = client.unsent[0].model if client.unsent else ""
     seen = [m for m in store.by_model() if m.model == model] if store else []

@@ -95,6 +95,12 @@ def extract_json(text: str) -> str:
     return body[start:] if start >= 0 else ""
 
 
+def extract_reasoning(text: str) -> str:
+    """Return what a model wrote between ``<think>`` and ``</think>`` before its answer; '' if nothing (an opening tag may be missing)."""
+    head, closed, _ = text.strip().partition("</think>")
+    return head.strip().removeprefix("<think>").strip() if closed else ""
+
+
 def strict_schema(model: type[BaseModel]) -> JsonObject:
     """Return the JSON Schema of a model in the form OpenAI's strict mode takes.
 

@@ -4,6 +4,7 @@ The final file, ``manifest.json``, is written last. Killed anywhere, the same ca
 matching ``stats.json`` and ends with the same files as an undisturbed run.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +14,12 @@ from typing import Any
 
 from datagen.dedup import deduplicate_samples
 from datagen.export.llamafactory import register, train_command, train_yaml
+from datagen.generate.opening import Crew
 from datagen.hashing import fingerprint, merkle_root, sha256_hex
 from datagen.jsonl import JsonObject, read_json, read_rows, write_bytes, write_json, write_jsonl
 from datagen.pipeline.examination import Examination
 from datagen.pipeline.ledger import read_ledger
-from datagen.pipeline.lessons import open_strategies, read_gold, spent_so_far, write_exam, write_lessons
+from datagen.pipeline.lessons import open_recipe_crew, read_gold, spent_so_far, write_exam, write_lessons
 from datagen.pipeline.priorities import coverage
 from datagen.pipeline.progress import Listener
 from datagen.pipeline.recipe import Recipe, Stage
@@ -85,22 +87,25 @@ def run_iteration(
     if until == "ingest":
         return Outcome(folder, None, tuple(funnel))
 
-    strategies = open_strategies(recipe.generate, workspace, budget=budget)
-    written = fingerprint([s.fingerprint() for s, _ in strategies])
-    listener.stage(plan.number, "exam")
-    exam, held_out, exam_stats = _exam(workspace, store, recipe, sources, strategies, written, listener)
-    funnel.append(_step("exam", exam_stats))
-    root = merkle_root(s.id for s in exam.samples)
+    crew = open_recipe_crew(recipe.generate, workspace, budget=budget)
+    try:
+        written = fingerprint([s.fingerprint() for s, _ in (*crew.writers, *crew.examiners)])
+        listener.stage(plan.number, "exam")
+        exam, held_out, exam_stats = _exam(workspace, store, recipe, sources, crew, written, listener)
+        funnel.append(_step("exam", exam_stats))
+        root = merkle_root(s.id for s in exam.samples)
 
-    listener.stage(plan.number, "generate")
-    reviews = ReviewLog.of(workspace).snapshot()
-    reviewed = reviews.apply(_parent_rows(workspace, plan.parent))
-    generate_key = fingerprint([sources.key, root, written, plan.size, [s.id for s in reviewed.kept], reviews.root,
-                                recipe.generate.model_dump(mode="json"), recipe.clean.model_dump(mode="json"),
-                                code_fingerprint("generate", "dedup")])  # fmt: skip
-    lessons = store.samples(3, "generate", generate_key, lambda: write_lessons(
-        recipe, sources, strategies, exam=exam, target=plan.size, reviews=reviews, reviewed=reviewed, held_out=held_out, listener=listener
-    ), entered=None)  # fmt: skip
+        listener.stage(plan.number, "generate")
+        reviews = ReviewLog.of(workspace).snapshot()
+        reviewed = reviews.apply(_parent_rows(workspace, plan.parent))
+        generate_key = fingerprint([sources.key, root, written, plan.size, [s.id for s in reviewed.kept], reviews.root,
+                                    recipe.generate.model_dump(mode="json"), recipe.clean.model_dump(mode="json"),
+                                    code_fingerprint("generate", "dedup")])  # fmt: skip
+        lessons = store.samples(3, "generate", generate_key, lambda: write_lessons(
+            recipe, sources, crew, exam=exam, target=plan.size, reviews=reviews, reviewed=reviewed, held_out=held_out, listener=listener
+        ), entered=None)  # fmt: skip
+    finally:
+        asyncio.run(crew.aclose())
     funnel.append(_step("generate", lessons.stats))
     if until == "generate":
         return Outcome(folder, None, tuple(funnel))
@@ -176,7 +181,7 @@ def run_iteration(
 
 
 def _exam(
-    workspace: Workspace, store: StageStore, recipe: Recipe, sources: Sources, strategies: list[Any], written: str, listener: Listener
+    workspace: Workspace, store: StageStore, recipe: Recipe, sources: Sources, crew: Crew, written: str, listener: Listener
 ) -> tuple[Exam, frozenset[str], JsonObject]:
     """Load the frozen exam, or write it once. Returns it with the documents it holds out whole."""
     if workspace.split.exists():
@@ -187,7 +192,7 @@ def _exam(
         settings = [part.model_dump(mode="json") for part in (recipe.exam, recipe.generate, recipe.clean)]
         code = code_fingerprint("generate", "dedup", "split.py")
         key = fingerprint([sources.key, written, settings, [s.id for s in gold], code])
-        result = store.samples(2, "exam", key, lambda: write_exam(recipe, sources, strategies, gold=gold, listener=listener), entered=None)
+        result = store.samples(2, "exam", key, lambda: write_exam(recipe, sources, crew, gold=gold, listener=listener), entered=None)
         exam = Exam(tuple(result.kept))
         exam.freeze(workspace.split, workspace.exam, salt=recipe.exam.salt, ratios={"unseen_documents": recipe.exam.unseen_documents})
         stats = result.stats

@@ -7,13 +7,13 @@ from pathlib import Path, PurePosixPath
 
 from datagen.dedup.incremental import NearIndex
 from datagen.errors import DataError, StageFailed, UsageError, suggest
-from datagen.generate.extractive import Extractive
+from datagen.generate.opening import Crew, open_crew
 from datagen.generate.runner import Progress, Refuse, generate
-from datagen.generate.strategy import Purpose, Strategy
+from datagen.generate.strategy import Purpose
 from datagen.hashing import sha256_hex
 from datagen.jsonl import JsonObject, read_rows
 from datagen.pipeline.progress import Listener
-from datagen.pipeline.recipe import ExtractiveSpec, GenerateSpec, QASpec, Recipe
+from datagen.pipeline.recipe import GenerateSpec, Recipe
 from datagen.pipeline.reviews import Reviews
 from datagen.pipeline.sources import Sources
 from datagen.schemas.document import Document
@@ -25,36 +25,31 @@ from datagen.text import detect_language
 from datagen.workspace import Workspace
 
 
-def open_strategies(spec: GenerateSpec, workspace: Workspace, *, budget: float | None = None) -> list[tuple[Strategy, float]]:
-    """Open the recipe's strategies with their weights; LLM strategies share the workspace's response store.
+def open_recipe_crew(spec: GenerateSpec, workspace: Workspace, *, budget: float | None = None) -> Crew:
+    """Open the recipe's strategies; they share the workspace's response store, and one budget whatever models they ask.
 
     ``budget`` is the most dollars all stored responses may cost.
 
     Raises:
-        UsageError: a model has no price, or several share a budget that each would count for itself.
+        UsageError: a model has no price although there is a budget, no key, or does not exist.
     """
-    models = sorted({item.model for item in spec.strategies if isinstance(item, QASpec)})
-    if budget is not None and len(models) > 1:
-        raise UsageError(f"--budget: one budget cannot be kept over {len(models)} models: {', '.join(models)}", hint="use one model")
-    opened: list[tuple[Strategy, float]] = []
-    for item in spec.strategies:
-        match item:
-            case ExtractiveSpec():
-                opened.append((Extractive(), item.weight))
-            case QASpec():
-                # The OpenAI SDK loads only for recipes that use it.
-                from datagen.clients import Limits, open_client
-                from datagen.generate.strategies.qa import QA
+    from datagen.clients import Account, CachingClient, Limits, open_client
+    from datagen.probe.models.known import resolve_model
 
-                client = open_client(
-                    item.model,
-                    workspace.responses,
-                    concurrency=spec.concurrency,
-                    limits=Limits(budget=budget),
-                    workspace=workspace.root,
-                )
-                opened.append((QA(client, model=item.model, items=item.items_per_request, temperature=item.temperature), item.weight))
-    return opened
+    account = Account(budget, spent_so_far(workspace)) if budget is not None else None
+
+    def open_model(model: str) -> CachingClient:
+        return open_client(
+            model,
+            workspace.responses,
+            concurrency=spec.concurrency,
+            limits=Limits(),
+            account=account,
+            workspace=workspace.root,
+            find_model=lambda name: resolve_model(name).prepare("bfloat16"),
+        )
+
+    return open_crew(spec.strategies, open_model)
 
 
 def spent_so_far(workspace: Workspace) -> float:
@@ -72,9 +67,7 @@ def spent_so_far(workspace: Workspace) -> float:
         store.close()
 
 
-def write_exam(
-    recipe: Recipe, sources: Sources, strategies: Sequence[tuple[Strategy, float]], *, gold: Sequence[Sample], listener: Listener
-) -> StageResult:
+def write_exam(recipe: Recipe, sources: Sources, crew: Crew, *, gold: Sequence[Sample], listener: Listener) -> StageResult:
     """Write the exam's questions: a share about documents held out whole (``unseen``), the rest about the others (``recall``).
 
     No two questions are near-duplicates. Gold questions ride along, tagged ``gold``.
@@ -90,7 +83,7 @@ def write_exam(
     inside = [d for d in sources.documents if d.path in held_out]
     outside = [d for d in sources.documents if d.path not in held_out]
     for eval_set, target, chosen in (("unseen", n_unseen, inside), ("recall", spec.size - n_unseen + spec.vault, outside)):
-        result = _generate(recipe, sources, strategies, documents=chosen, target=target, purpose="exam", refuse=refuse, listener=listener)
+        result = _generate(recipe, sources, crew, documents=chosen, target=target, purpose="exam", refuse=refuse, listener=listener)
         parts += _tagged(result, eval_set, vault=spec.vault if eval_set == "recall" else 0, wanted=target, salt=spec.salt)
     kept = [s for part in parts for s in part.kept]
     if not kept:
@@ -117,7 +110,7 @@ def _tagged(result: StageResult, eval_set: str, *, vault: int, wanted: int, salt
 def write_lessons(
     recipe: Recipe,
     sources: Sources,
-    strategies: Sequence[tuple[Strategy, float]],
+    crew: Crew,
     *,
     exam: Exam,
     target: int,
@@ -145,7 +138,7 @@ def write_lessons(
             _generate(
                 recipe,
                 sources,
-                strategies,
+                crew,
                 documents=part_of,
                 target=target if wanted is None else min(target, len(kept) + wanted),
                 purpose="train",
@@ -225,7 +218,7 @@ def read_gold(path: Path, limit: int) -> list[Sample]:
 def _generate(
     recipe: Recipe,
     sources: Sources,
-    strategies: Sequence[tuple[Strategy, float]],
+    crew: Crew,
     *,
     documents: Sequence[Document],
     target: int,
@@ -243,21 +236,25 @@ def _generate(
         requests = f" · {progress.requests} requests" if progress.requests else ""
         listener.advance(progress.accepted, progress.target, f"{share}{requests}")
 
-    result = asyncio.run(
-        generate(
-            documents,
-            [c for c in sources.chunks if c.document in paths],
-            strategies,
-            target=target,
-            purpose=purpose,
-            refuse=refuse,
-            existing=existing,
-            persona=recipe.generate.persona,
-            max_attempts=recipe.generate.max_attempts,
-            concurrency=recipe.generate.concurrency,
-            on_progress=tell,
-        )
-    )
+    async def work() -> StageResult:
+        try:
+            return await generate(
+                documents,
+                [c for c in sources.chunks if c.document in paths],
+                crew.examiners if purpose == "exam" else crew.writers,
+                target=target,
+                purpose=purpose,
+                refuse=refuse,
+                existing=existing,
+                persona=recipe.generate.persona,
+                max_attempts=recipe.generate.max_attempts,
+                concurrency=recipe.generate.concurrency,
+                on_progress=tell,
+            )
+        finally:
+            await crew.drain()
+
+    result = asyncio.run(work())
     # A stage cut short by the budget is no stage: a smaller exam would be frozen for ever.
     if result.stats["stopped"]:
         raise StageFailed(str(result.stats["stopped"]), hint="every response is stored: run again with a larger --budget to go on here")

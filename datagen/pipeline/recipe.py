@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from datagen import library
 from datagen.errors import UsageError, suggest
+from datagen.generate.specs import SPECS, StrategySpec
 from datagen.jsonl import read_text
 from datagen.probe.config import ProbeConfig
 from datagen.schemas.document import Language
@@ -20,26 +21,6 @@ from datagen.schemas.record import Frozen
 
 Stage = Literal["ingest", "generate", "clean", "split", "register", "probe"]
 STAGES: tuple[Stage, ...] = ("ingest", "generate", "clean", "split", "register", "probe")
-
-
-class ExtractiveSpec(Frozen):
-    """Rule-based rows from headings, tables, procedures and sentences with figures; no LLM."""
-
-    kind: Literal["extractive"]
-    weight: float = Field(default=1.0, gt=0)
-
-
-class QASpec(Frozen):
-    """Question and answer rows written by an LLM, each with a verbatim quote that is checked."""
-
-    kind: Literal["qa"]
-    model: str
-    weight: float = Field(default=1.0, gt=0)
-    items_per_request: int = Field(default=5, ge=1, le=50)
-    temperature: float = Field(default=0.7, ge=0, le=2)
-
-
-StrategySpec = Annotated[ExtractiveSpec | QASpec, Field(discriminator="kind")]
 
 
 class ChunkSpec(Frozen):
@@ -167,14 +148,17 @@ def _explain(error: Any, tree: dict[str, Any]) -> str:
         return f"unknown key '{where}' ({suggest(str(error['loc'][-1]), _known_keys(error['loc'][:-1]))})"
     if error["type"] == "missing":
         return f"key '{where}' is missing"
+    if error["type"] == "union_tag_invalid":
+        kind = str(error["ctx"]["tag"])
+        return f"{where}: no strategy '{kind}' ({suggest(kind, SPECS)})"
     return f"{where}: {error['msg']}, got {str(error['input'])[:80]!r}"
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
     model: type[BaseModel] = Recipe
     for part in location:
-        if part in ("extractive", "qa"):
-            model = {"extractive": ExtractiveSpec, "qa": QASpec}[part]
+        if part in SPECS:
+            model = SPECS[part]
             continue
         for name, field in model.model_fields.items():
             annotation = field.annotation

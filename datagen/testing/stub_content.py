@@ -1,7 +1,8 @@
-"""What the stub answers: question-answer items made of real sentences of the passage in the prompt, or an echo without one.
+"""What the stub answers: the form of the prompt filled with real sentences of its passage (``stub_forms``), or an echo without one.
 
-A function of the request alone. Sentences with numbers come first; the system prompt and the round decide which of them and how they are
-asked, so that exam and training prompts, and successive rounds, bring different questions.
+A function of the request alone; a prompt without a form gets question-answer items. Sentences with numbers come first; the system prompt
+and the round decide which of them and how they are asked, so that exam and training prompts, and successive rounds, bring different
+questions.
 """
 
 import json
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 
 from datagen.hashing import sha256_hex
 from datagen.testing.stub_faults import Faults
+from datagen.testing.stub_forms import Fact, Source, fill, other_passage, read_form
+from datagen.testing.stub_spoil import spoil
 from datagen.text import detect_language, split_sentences, units
 
 _PASSAGE = re.compile(r"<passage ([0-9a-z]+)>\n(.*)\n</passage \1>", re.S)
@@ -31,8 +34,7 @@ _QUESTIONS = {
         "How would you explain {about} to a customer?",
     ),
 }
-_INVENTED = {"zh": "本店为每位客人赠送一头会唱歌的大象。", "en": "Every guest is given a singing elephant on arrival."}
-_FOREIGN = {"zh": "What exactly does the rule say about this?", "en": "这一条具体是怎么规定的，请详细说明？"}
+_QA_FORM = {"items": [{"evidence": "", "question": "", "answer": "", "question_type": "factual"}]}
 
 
 class Completion(NamedTuple):
@@ -56,23 +58,22 @@ def write_completion(messages: list[dict[str, Any]], faults: Faults, request: st
     if found is None:
         return Completion(f"echo: {prompt[-200:]}", "stop")
     passage = found.group(2)
+    other = other_passage(prompt)
     instructions = prompt.replace(passage, "")
     wanted = _ITEMS.search(instructions)
     number = _ROUND.search(instructions)
     turn = (int(number.group(1)) if number else 1) - 1
     style = int(sha256_hex(str(messages[0].get("content", "")))[:4], 16) + turn
-    items = write_items(passage, int(wanted.group(1)) if wanted else 3, turn=turn, style=style)
+    n = int(wanted.group(1)) if wanted else 3
+    form = read_form(instructions) or _QA_FORM
+    facts = _facts(passage, turn * n, style)
+    answer = fill(form, Source(instructions, detect_language(passage), facts, _facts(other, 0, style), style), n)
 
     def strikes(name: str) -> bool:
         return faults.strikes(name, request, n_try)
 
-    if items and strikes("ungrounded"):
-        items[0]["evidence"] = _INVENTED[detect_language(passage)]
-    if items and strikes("wrong_number"):
-        items[-1]["answer"] = _NUMBER.sub(lambda m: str(int(m.group()) + 7), items[-1]["answer"]) + " (987654)"
-    if items and strikes("wrong_language"):
-        items[0]["question"] = _FOREIGN[detect_language(passage)]
-    text = json.dumps({"items": items}, ensure_ascii=False)
+    spoil(answer["items"], detect_language(passage), strikes)
+    text = json.dumps(answer, ensure_ascii=False)
     if strikes("prose"):
         return Completion("I am sorry, I cannot help with that.", "stop")
     if strikes("truncate"):
@@ -88,20 +89,20 @@ def write_completion(messages: list[dict[str, Any]], faults: Faults, request: st
 
 def write_items(passage: str, n: int, *, turn: int, style: int) -> list[dict[str, str]]:
     """Return up to ``n`` items in the ``qa`` schema; ``turn`` moves on through the sentences, ``style`` words the question."""
+    source = Source("", detect_language(passage), _facts(passage, turn * n, style), (), style)
+    return fill(_QA_FORM, source, n)["items"]
+
+
+def _facts(passage: str, first: int, style: int) -> list[Fact]:
+    """Return the passage's sentences, those with numbers first, beginning with the ``first`` of them."""
     language = detect_language(passage)
     sentences = [s for s in _sentences(passage) if detect_language(s) == language]
     sentences.sort(key=lambda s: not _NUMBER.search(s))
-    first = turn * n % len(sentences) if sentences else 0
-    chosen = (sentences[first:] + sentences[:first])[:n]
+    first = first % len(sentences) if sentences else 0
     templates = _QUESTIONS[language]
     return [
-        {
-            "evidence": s,
-            "question": templates[(style + i) % len(templates)].format(about=_about(s)),
-            "answer": s,
-            "question_type": "factual",
-        }
-        for i, s in enumerate(chosen)
+        Fact(s, _about(s), templates[(style + i) % len(templates)].format(about=_about(s)))
+        for i, s in enumerate(sentences[first:] + sentences[:first])
     ]
 
 

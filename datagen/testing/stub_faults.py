@@ -11,7 +11,18 @@ from datagen.hashing import unit_interval
 
 EXCHANGE_FAULTS = ("429", "500", "503", "hang", "quota", "refuse_json_schema")
 """Faults of an exchange: nothing is paid."""
-CONTENT_FAULTS = ("torn_json", "think", "fences", "truncate", "ungrounded", "wrong_number", "wrong_language", "prose")
+CONTENT_FAULTS = (
+    "torn_json",
+    "think",
+    "fences",
+    "truncate",
+    "ungrounded",
+    "wrong_number",
+    "wrong_language",
+    "copied",
+    "duplicate",
+    "prose",
+)
 """Faults of a paid answer's content."""
 NAMES = (*EXCHANGE_FAULTS, *CONTENT_FAULTS)
 

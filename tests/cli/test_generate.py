@@ -87,6 +87,25 @@ def test_extractive_needs_no_model(tmp_path: Path, docs: Path, capsys: pytest.Ca
     assert not (tmp_path / ".datagen").exists()
 
 
+def test_any_strategy_and_its_settings_on_the_command_line(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "o.jsonl"
+    with StubServer() as stub:
+        common = ("-w", tmp_path, "generate", docs, "--model", f"openai:stub@{stub.base_url}", "--max-tokens", 128, "-n", 12, "-o", out)
+        dialogue = (*common, "--strategy", "multi_turn", "--with", "turns=2", "--json")
+        code, dry, _ = run(capsys, *dialogue, "--dry-run")
+        assert (code, stub.stats()["requests"]) == (0, 0)
+        code, value, _ = run(capsys, *dialogue)
+        assert (code, value["accepted"]) == (0, 12)
+        assert {s.tags["turns"] for s in samples(out)} == {"2"}
+        assert dry["requests"] >= 3
+        code, priced, _ = run(capsys, *common, "--strategy", "evolve", "--json", "--dry-run")
+        assert (code, priced["requests"]) == (0, 3 * dry["requests"])
+        # Only qa has prompts for the exam: it stands in for the others.
+        code, value, _ = run(capsys, *dialogue, "--exam")
+    assert (code, value["accepted"], {s.provenance.strategy for s in samples(out)}) == (0, 12, {"qa"})
+    assert {s.provenance.prompt for s in samples(out)} == {"qa/exam_zh.v1", "qa/exam_en.v1"}
+
+
 def test_replay_runs_offline(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with StubServer() as stub:
         model = f"openai:stub@{stub.base_url}"
@@ -144,6 +163,9 @@ def test_a_budget_ends_the_run_with_its_rows(tmp_path: Path, docs: Path, capsys:
     [
         (["--strategy", "qua", "-n", "1"], "did you mean 'qa'"),
         (["--style", "tasks"], "did you mean 'task'"),
+        (["--strategy", "multi_turn", "--model", "openai:m", "--with", "turn=4"], "--with turn=4: no such setting of multi_turn"),
+        (["--strategy", "multi_turn", "--model", "openai:m", "--with", "turns=1"], "turns: Input should be greater than or equal to 2"),
+        (["--strategy", "evolve"], "--strategy evolve needs --model"),
         (["--strategy", "qa"], "--strategy qa needs --model"),
         (["--model", "gemini:g"], "set the environment variable GEMINI_API_KEY"),
         (["--model", "openai:m@https://llm.example/v1"], "set the environment variable OPENAI_API_KEY"),

@@ -1,11 +1,12 @@
 """The cap on money, with many requests in flight over real HTTP."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from datagen.clients import BudgetExhausted, ChatMessage, ChatRequest, ChatResponse, Limits, Parameters, RetryPolicy, open_client
+from datagen.clients import Account, BudgetExhausted, ChatMessage, ChatRequest, ChatResponse, Limits, Parameters, RetryPolicy, open_client
 from datagen.clients.budget import Budget
 from datagen.clients.prices import BUILT_IN, Price, PriceTable, load_prices
 from datagen.errors import UsageError
@@ -93,3 +94,28 @@ def test_a_budget_needs_a_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(UsageError, match=r"no price is known for the model 'm'") as caught:
         open_client("openai:m@https://llm.example/v1", None, concurrency=1, limits=Limits(budget=1), workspace=tmp_path)
     assert "prices.yaml" in caught.value.hint
+
+
+def test_models_that_share_an_account_share_the_cap(tmp_path: Path) -> None:
+    (tmp_path / "prices.yaml").write_text("stub: {input: 1000.0, output: 4000.0}\ndear: {input: 2000.0, output: 8000.0}\n")
+    account = Account(1.00)
+
+    async def work(stub: StubServer) -> list[ChatResponse | BaseException]:
+        clients = {
+            name: open_client(f"openai:{name}@{stub.base_url}", tmp_path / "r.sqlite", concurrency=64, account=account, workspace=tmp_path)
+            for name in ("stub", "dear")
+        }
+        requests = [(name, replace(request(stub.base_url, f"第 {i} 个问题"), model=name)) for i in range(200) for name in clients]
+        try:
+            return await asyncio.gather(*(clients[name].complete(r) for name, r in requests), return_exceptions=True)
+        finally:
+            for client in clients.values():
+                await client.aclose()
+
+    with StubServer(latency_ms=10) as stub:
+        outcomes = asyncio.run(work(stub))
+    assert {type(o) for o in outcomes} == {ChatResponse, BudgetExhausted}
+    assert {o.model for o in outcomes if isinstance(o, ChatResponse)} == {"stub", "dear"}
+    paid = sum((o.tokens_in + 4 * o.tokens_out) / 1000 * (2 if o.model == "dear" else 1) for o in outcomes if isinstance(o, ChatResponse))
+    assert paid == pytest.approx(account.spent)
+    assert 0.75 < paid <= 1.00

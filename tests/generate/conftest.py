@@ -1,11 +1,18 @@
 """Two real documents, Chinese and English, as ingested text, and their chunks."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from datagen.clients import RetryPolicy, open_client
+from datagen.generate.candidate import Candidates
+from datagen.generate.opening import open_crew
+from datagen.generate.specs import SPECS
+from datagen.generate.strategy import Purpose
 from datagen.ingest.chunk import chunk_document
 from datagen.schemas.document import Chunk, Document, Language, Section
+from datagen.testing.stub_server import StubServer
 
 ZH = """# 取消与退款
 
@@ -48,3 +55,34 @@ def chunk_of() -> Callable[[Document], Chunk]:
 @pytest.fixture
 def document_of() -> Callable[[str, Language], Document]:
     return make_document
+
+
+def propose(
+    stub: StubServer,
+    kind: str,
+    document: Document,
+    *,
+    chunk_tokens: int = 512,
+    purpose: Purpose = "train",
+    attempts: int = 1,
+    **settings: object,
+) -> Sequence[Candidates]:
+    """Open a strategy over the stub and return what successive attempts on the document's first chunk bring."""
+    model = f"openai:stub@{stub.base_url}"
+    spec = SPECS[kind].model_validate({"kind": kind, "model": model, "items_per_request": 4, **settings})
+    chunk = chunk_document(document, max_tokens=chunk_tokens)[0]
+
+    async def run() -> list[Candidates]:
+        crew = open_crew([spec], lambda name: open_client(name, None, concurrency=4, retry=RetryPolicy(first_wait_s=0.01)))
+        ((strategy, _),) = crew.writers
+        try:
+            return [await strategy.propose(document, chunk, purpose=purpose, attempt=attempt) for attempt in range(attempts)]
+        finally:
+            await crew.aclose()
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def propose_with() -> Callable[..., Sequence[Candidates]]:
+    return propose

@@ -1,26 +1,47 @@
 """Prompt files: every one in the library loads; errors name file and line; document text is never a template."""
 
-from pathlib import Path
 
 import pytest
 
 from datagen.errors import DataError, UsageError
+from datagen.generate import strategies
 from datagen.generate.prompts import load_prompt, parse_prompt
+from datagen.generate.writer import Writer
 
 HEAD = "---\nname: t/a\nversion: 1\ntask: t\nlanguage: en\nvariables: [passage]\nsource: x\nlicence: x\n---\n"
 GOOD = f"{HEAD}# System\nBe exact.\n\n# User\nRead {{{{ passage }}}}\n"
 
 
-def test_every_prompt_of_an_llm_strategy_loads(repo: Path) -> None:
-    names = [str(p.relative_to(repo / "prompts"))[:-3] for p in sorted((repo / "prompts" / "qa").glob("*.md"))]
-    assert names == ["qa/en.v1", "qa/exam_en.v1", "qa/exam_zh.v1", "qa/zh.v1"]
-    for name in names:
-        prompt = load_prompt(name)
-        system, user = prompt.render(title="T", headings="A > B", passage="P 1", passage_id="f00", items=5, round=2)
-        assert system
-        assert "<passage f00>\nP 1\n</passage f00>" in user
-        assert "{{" not in user
-        assert len(prompt.sha256) == 64
+STRATEGY_PROMPTS = sorted({p for name in strategies.__all__ if issubclass(c := getattr(strategies, name), Writer) for p in c.prompts})
+
+
+def test_there_are_prompts() -> None:
+    assert "qa/exam_{language}.v1" in STRATEGY_PROMPTS
+    assert len(STRATEGY_PROMPTS) == 16
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("pattern", STRATEGY_PROMPTS)
+def test_every_prompt_of_an_llm_strategy_loads(pattern: str, language: str) -> None:
+    prompt = load_prompt(pattern.format(language=language))
+    lists = {"questions", "studies", "examples"}
+    values = {name: [] if name in lists or name == "pairs" else f"<{name}>" for name in prompt.head.variables}
+    values |= {name: number for name, number in {"items": 5, "round": 2, "turns": 3}.items() if name in values}
+    system, user = prompt.render(**values)
+    assert (prompt.head.language, len(prompt.sha256)) == (language, 64)
+    assert system
+    assert "{{" not in user
+    if "passage" in values:
+        assert "<passage <passage_id>>\n<passage>\n</passage <passage_id>>" in user
+        assert user.rsplit("\n", 1)[1].startswith("格式：{" if language == "zh" else "Form: {")
+
+
+def test_a_prompt_says_the_same_in_both_languages() -> None:
+    for pattern in STRATEGY_PROMPTS:
+        zh, en = (load_prompt(pattern.format(language=language)) for language in ("zh", "en"))
+        assert (zh.head.variables, zh.head.source) == (en.head.variables, en.head.source)
+        if zh.head.variables:
+            assert zh.user.rsplit("格式：", 1)[1] == en.user.rsplit("Form: ", 1)[1]
 
 
 def test_a_value_is_text_even_if_it_looks_like_a_template() -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import UsageError
+from datagen.generate.specs import SPECS
 from datagen.pipeline.recipe import load_recipe
 
 GOOD = """
@@ -43,7 +44,7 @@ def test_settings_replace_values_by_path(tmp_path: Path) -> None:
             GOOD.replace("register: {name: hotel}", "register: {name: hotel, formt: alpaca}"),
             "unknown key 'register.formt' .did you mean 'format'",
         ),
-        (GOOD.replace("kind: extractive", "kind: magic"), "generate.strategies.0"),
+        (GOOD.replace("kind: extractive", "kind: persnoa"), "generate.strategies.0: no strategy 'persnoa' .did you mean 'persona'"),
         (GOOD + "  - : [\n", "r.yaml:.*not valid YAML"),
         ("- a\n- b\n", "a recipe is a YAML mapping, got list"),
         ("!!python/object/apply:os.system ['true']", "not valid YAML"),
@@ -64,3 +65,14 @@ def test_a_wrong_setting_is_a_usage_error(tmp_path: Path, setting: str) -> None:
     path.write_text(GOOD, encoding="utf-8")
     with pytest.raises(UsageError, match="--set"):
         load_recipe(str(path), settings=[setting])
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_an_unknown_key_of_any_strategy_is_named_with_its_neighbour(tmp_path: Path, kind: str) -> None:
+    model = "" if kind == "extractive" else ", model: 'openai:m'"
+    path = tmp_path / "r.yaml"
+    path.write_text(GOOD.replace("kind: extractive", f"{{kind: {kind}{model}, weigth: 2}}"), encoding="utf-8")
+    with pytest.raises(UsageError, match=rf"unknown key 'generate.strategies.0.{kind}.weigth' .did you mean 'weight'"):
+        load_recipe(str(path))
+    path.write_text(GOOD.replace("kind: extractive", f"{{kind: {kind}{model}, weight: 2}}"), encoding="utf-8")
+    assert load_recipe(str(path)).generate.strategies[0].weight == 2

@@ -1,1 +1,29 @@
-"""LLM strategies, one file each: prompt version, schema, and what makes a row of an answer."""
+"""LLM strategies, one file each: prompts, forms, and what makes a row of an answer; opened by ``generate.opening`` from their specs."""
+
+from datagen.generate.extractive import Extractive
+from datagen.generate.strategies.active_reading import ActiveReading
+from datagen.generate.strategies.back_translation import BackTranslation
+from datagen.generate.strategies.evolve import Evolve
+from datagen.generate.strategies.multi_chunk import MultiChunk
+from datagen.generate.strategies.multi_turn import MultiTurn
+from datagen.generate.strategies.paraphrase import Paraphrase
+from datagen.generate.strategies.persona import Persona
+from datagen.generate.strategies.qa import QA
+from datagen.generate.strategies.self_instruct import SelfInstruct
+from datagen.generate.strategies.two_step_qa import TwoStepQA
+from datagen.generate.strategies.unanswerable import Unanswerable
+
+__all__ = [
+    "QA",
+    "ActiveReading",
+    "BackTranslation",
+    "Evolve",
+    "Extractive",
+    "MultiChunk",
+    "MultiTurn",
+    "Paraphrase",
+    "Persona",
+    "SelfInstruct",
+    "TwoStepQA",
+    "Unanswerable",
+]

@@ -1,0 +1,103 @@
+"""From specs to strategies, in one place: each model is opened once, however many strategies ask it.
+
+One client a model means one limiter, one count of costs and one budget for it; clients of several models that have a budget draw on one
+account, so that the cap holds over all of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datagen.clients import CachingClient, Client
+from datagen.errors import UsageError
+from datagen.generate import specs
+from datagen.generate.specs import AnySpec, AskingSpec, examiners, model_of
+from datagen.generate.strategy import Strategy
+from datagen.generate.writer import Frame
+
+Weighted = list[tuple[Strategy, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Opened strategies with their weights, those that write the exam in their stead, and the clients they share."""
+
+    writers: Weighted
+    examiners: Weighted
+    clients: tuple[CachingClient, ...] = ()
+
+    async def drain(self) -> None:
+        """Finish what is on the wire, before the event loop ends; the strategies can be used in another one."""
+        for client in self.clients:
+            await client.drain()
+
+    async def aclose(self) -> None:
+        """Drain and close; the strategies cannot be used afterwards."""
+        for client in self.clients:
+            await client.aclose()
+
+
+def open_crew(wanted: Sequence[AnySpec], open_model: Callable[[str], CachingClient], *, library: Path | None = None) -> Crew:
+    """Open the strategies of a set and its exam.
+
+    Args:
+        wanted: specs, weights among them.
+        open_model: opens a model's client; called once for each model.
+        library: folder given with ``--library``, searched for prompts first.
+
+    Raises:
+        UsageError: a spec's model is not one, or ``open_model`` refuses it.
+    """
+    clients = {model: open_model(model) for model in dict.fromkeys(filter(None, map(model_of, wanted)))}
+
+    def opened(specs_: Sequence[AnySpec]) -> Weighted:
+        return [(open_strategy(spec, clients.get(model_of(spec) or ""), library=library), spec.weight) for spec in specs_]
+
+    return Crew(opened(wanted), opened(examiners(tuple(wanted))), tuple(clients.values()))
+
+
+def open_strategy(spec: AnySpec, client: Client | None, *, library: Path | None = None) -> Strategy:
+    """Open one strategy over a client of its model (None for a strategy without one).
+
+    Raises:
+        UsageError: the spec has a model and there is no client, or its model is not a spec.
+    """
+    from datagen.generate import strategies
+
+    match spec:
+        case specs.ExtractiveSpec():
+            return strategies.Extractive(library)
+        case _ if client is None:
+            raise UsageError(f"strategy {spec.kind} needs a model", hint="for example openai:MODEL@http://127.0.0.1:8000/v1")
+        case specs.QASpec():
+            return strategies.QA(client, **_frame(spec, library))
+        case specs.TwoStepQASpec():
+            return strategies.TwoStepQA(client, keep_reasoning=spec.reasoning == "keep", **_frame(spec, library))
+        case specs.MultiTurnSpec():
+            return strategies.MultiTurn(client, turns=spec.turns, **_frame(spec, library))
+        case specs.MultiChunkSpec():
+            return strategies.MultiChunk(client, passage_tokens=spec.passage_tokens, **_frame(spec, library))
+        case specs.UnanswerableSpec():
+            return strategies.Unanswerable(client, **_frame(spec, library))
+        case specs.BackTranslationSpec():
+            return strategies.BackTranslation(client, **_frame(spec, library))
+        case specs.SelfInstructSpec():
+            return strategies.SelfInstruct(client, similar=spec.most_similar, **_frame(spec, library))
+        case specs.EvolveSpec():
+            return strategies.Evolve(client, **_frame(spec, library))
+        case specs.PersonaSpec():
+            return strategies.Persona(client, roles=spec.roles, readers=spec.readers, **_frame(spec, library))
+        case specs.ActiveReadingSpec():
+            return strategies.ActiveReading(client, **_frame(spec, library))
+        case specs.ParaphraseSpec():
+            return strategies.Paraphrase(client, **_frame(spec, library))
+
+
+def _frame(spec: AskingSpec, library: Path | None) -> Frame:
+    return Frame(
+        model=spec.model,
+        items=spec.items_per_request,
+        temperature=spec.temperature,
+        max_tokens=spec.max_tokens,
+        library=library,
+    )

@@ -1,0 +1,71 @@
+"""A recipe that mixes strategies and models, over real HTTP on loopback: shares by weight, one exam by qa, one budget over all models."""
+
+from pathlib import Path
+
+import pytest
+
+from datagen.errors import StageFailed, UsageError
+from datagen.jsonl import read_json, read_rows
+from datagen.pipeline.campaign import iterate
+from datagen.pipeline.lessons import spent_so_far
+from datagen.pipeline.recipe import load_recipe
+from datagen.pipeline.run import run
+from datagen.pipeline.stopping import Limits
+from datagen.schemas.sample import Sample
+from datagen.testing.stub_server import StubServer
+from datagen.workspace import Workspace
+
+STRATEGIES = """  strategies:
+    - {kind: two_step_qa, model: "openai:stub@URL", weight: 2}
+    - {kind: persona, model: "openai:stub@URL"}
+    - {kind: unanswerable, model: "openai:other@URL"}
+"""
+
+
+def write_recipe(path: Path, source: Path, url: str) -> Path:
+    text = source.read_text(encoding="utf-8")
+    path.write_text(text.replace("  strategies: [{kind: extractive}]\n", STRATEGIES.replace("URL", url)), encoding="utf-8")
+    return path
+
+
+def samples(path: Path) -> list[Sample]:
+    return [Sample.model_validate(row.value) for row in read_rows(path)]
+
+
+def test_strategies_share_the_rows_by_weight_and_qa_writes_the_exam(tmp_path: Path, docs: Path, recipe: Path) -> None:
+    workspace = Workspace(tmp_path / "w")
+    with StubServer() as stub:
+        loaded = load_recipe(str(write_recipe(tmp_path / "mixed.yaml", recipe, stub.base_url)), settings=["sizes=[24]"])
+        run(loaded, workspace=workspace, docs=docs, until="register")
+        assert stub.stats()["paid_twice"] == 0
+    folder = workspace.iteration(1)
+    rows = samples(folder / "03-generate" / "kept.jsonl")
+    counts = {kind: sum(s.provenance.strategy == kind for s in rows) for kind in ("two_step_qa", "persona", "unanswerable")}
+    assert sum(counts.values()) == 24
+    assert 10 <= counts["two_step_qa"] <= 14
+    assert 4 <= counts["persona"] <= 8
+    assert 4 <= counts["unanswerable"] <= 8
+    assert {s.provenance.model for s in rows if s.provenance.strategy == "unanswerable"} == {"other"}
+    exam = samples(folder / "eval.jsonl")
+    assert {(s.provenance.strategy, s.provenance.prompt.split("/")[1].split("_")[0]) for s in exam} == {("qa", "exam")}
+    assert read_json(folder / "03-generate" / "stats.json")["by_strategy"] == counts
+
+
+def test_one_budget_holds_over_two_models(tmp_path: Path, docs: Path, recipe: Path) -> None:
+    workspace = Workspace(tmp_path / "w")
+    workspace.root.mkdir()
+    (workspace.root / "prices.yaml").write_text("stub: {input: 100.0, output: 100.0}\nother: {input: 50.0, output: 50.0}\n")
+    with StubServer() as stub:
+        loaded = load_recipe(str(write_recipe(tmp_path / "mixed.yaml", recipe, stub.base_url)), settings=["sizes=[24]"])
+        with pytest.raises(StageFailed, match=r"the budget of \$2\.00 ends here"):
+            iterate(loaded, workspace=workspace, docs=docs, limits=Limits(budget=2.0))
+        assert stub.stats()["paid_twice"] == 0
+    assert 1.0 < spent_so_far(workspace) <= 2.0
+
+
+def test_a_budget_needs_the_price_of_every_model(tmp_path: Path, docs: Path, recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    text = write_recipe(tmp_path / "mixed.yaml", recipe, "https://llm.example/v1").read_text(encoding="utf-8")
+    (tmp_path / "mixed.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="no price"):
+        iterate(load_recipe(str(tmp_path / "mixed.yaml")), workspace=Workspace(tmp_path / "w"), docs=docs, limits=Limits(budget=1.0))
