@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,7 +27,7 @@ def serve(
     import shlex
 
     from datagen.errors import DatagenError
-    from datagen.probe.talk.served import served_folder, server_command
+    from datagen.probe.talk.served import listing_cache, served_folder, server_command
 
     folder = served_folder(adapter, workspace_of(ctx).state / "served", model=model, on_note=say)
     command = server_command(folder, engine=None if engine == "auto" else engine, host=host, port=port)
@@ -41,10 +42,10 @@ def serve(
         say(f"warning: {host} is not loopback: whoever reaches this port can use the model")
     if dry_run:
         return
-    # No hub is asked for a folder that lies here, and no telemetry leaves.
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    # No hub is asked for a folder that lies here, no telemetry leaves, and stdout is ours alone.
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_CACHE": str(listing_cache(folder))}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    server = subprocess.Popen(command, cwd=folder.parent, env=environment)
+    server = subprocess.Popen(command, cwd=folder.parent, env=environment, stdout=sys.stderr)
     try:
         code = server.wait()
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from datagen.errors import MissingExtra, UsageError
 from datagen.hashing import fingerprint
-from datagen.jsonl import read_json, write_json
+from datagen.jsonl import read_json, write_bytes, write_json
 from datagen.probe.measure.answers import stop_tokens
 from datagen.probe.models.known import hash_folder, resolve_model
 from datagen.probe.models.merge import merge_adapter
@@ -106,6 +106,20 @@ def server_command(folder: Path, *, engine: EngineName | None, host: str, port: 
         raise MissingExtra.of("serving with transformers", "serve")
     start = [sys.executable, "-c", "from transformers.cli.transformers import main; main()", "serve", folder.name]
     return [*start, "--host", host, "--port", str(port)]
+
+
+def listing_cache(folder: Path) -> Path:
+    """Return a Hugging Face cache, made beside ``folder``, that holds this model's configuration alone.
+
+    ``transformers serve`` answers ``/v1/models`` from the cache it finds (``HF_HUB_CACHE``), and with an error where there is none.
+    """
+    cache = folder.parent / f"listed-{folder.name}"
+    model = cache / f"models--{folder.name}"
+    if not (model / "refs" / "main").is_file():
+        revision = fingerprint([folder.name])[:40]
+        write_bytes(model / "snapshots" / revision / "config.json", (folder / "config.json").read_bytes())
+        write_bytes(model / "refs" / "main", revision.encode())
+    return cache
 
 
 def _speak_as_trained(folder: Path) -> None:
