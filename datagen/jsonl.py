@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from datagen.errors import DataError, DatagenError, UsageError
 
 JsonObject = dict[str, Any]
+_LONG_NUMBER = re.compile(r"\d{1000}")
 
 
 class Row(NamedTuple):
@@ -78,23 +80,23 @@ def stream_lines(path: Path) -> Iterator[Line]:
                     yield Line(number, raw.rstrip(b"\r\n"))
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file") from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise UsageError(f"{path}: cannot be read as a file ({error.strerror})") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read as a file ({error.strerror or error})") from error
 
 
 def read_text(path: Path) -> str:
     """Read a UTF-8 text file, without its byte order mark if there is one.
 
     Raises:
-        UsageError: the path does not exist, is a folder, or may not be read.
+        UsageError: the path does not exist, is a folder, a loop of links, or may not be read.
         DataError: the bytes are not UTF-8; the message gives the line.
     """
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file") from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise UsageError(f"{path}: cannot be read as a file ({error.strerror})") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read as a file ({error.strerror or error})") from error
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -127,7 +129,7 @@ def read_appended(path: Path) -> list[JsonObject]:
 def append_row(path: Path, value: JsonObject) -> None:
     """Append one object as a line and flush it to disk; a torn line left by an earlier crash is cut off first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    line = _dumps(value).encode() + b"\n"
     with guard_disk(path), path.open("a+b") as file:
         size = file.seek(0, os.SEEK_END)
         if size:
@@ -142,15 +144,24 @@ def append_row(path: Path, value: JsonObject) -> None:
 
 
 def write_jsonl(path: Path, rows: Iterable[object]) -> int:
-    """Write objects one a line, atomically; returns how many."""
-    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
+    """Write objects one a line, atomically; returns how many.
+
+    Raises:
+        DataError: a value JSON has no form for, such as NaN.
+        DatagenError: as in :func:`open_atomic`.
+    """
+    lines = [_dumps(row) for row in rows]
     write_bytes(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass"))
     return len(lines)
 
 
 def write_json(path: Path, value: object, *, ascii_only: bool = False) -> None:
-    """Write one JSON value, indented, atomically. ``ascii_only`` escapes everything outside ASCII."""
-    text = json.dumps(value, ensure_ascii=ascii_only, indent=2, allow_nan=False)
+    """Write one JSON value, indented, atomically. ``ascii_only`` escapes everything outside ASCII.
+
+    Raises:
+        DataError, DatagenError: as in :func:`write_jsonl`.
+    """
+    text = _dumps(value, ascii_only=ascii_only, indent=2)
     write_bytes(path, f"{text}\n".encode("utf-8", "surrogatepass"))
 
 
@@ -187,6 +198,14 @@ def open_atomic(path: Path) -> Generator[BinaryIO]:
             os.close(folder)
 
 
+def same_file(one: Path, other: Path) -> bool:
+    """Tell whether two paths lead to one file, links followed; a loop of links leads nowhere and is no error."""
+    try:
+        return os.path.realpath(one) == os.path.realpath(other)
+    except ValueError:  # a null byte, which no file's name has
+        return False
+
+
 class guard_disk:
     """Context manager that turns an ``OSError`` while writing ``path`` into one clear :class:`DatagenError`."""
 
@@ -210,14 +229,43 @@ def _array(path: Path, text: str) -> Iterator[Row]:
         yield Row(position, _object(path, position, value))
 
 
+def parse_json(text: str, *, nan: bool = True) -> Any:
+    """Parse one JSON value; with ``nan`` also NaN and Infinity, which Python writes and JSON does not have.
+
+    Raises:
+        json.JSONDecodeError: not JSON, or nested too deeply, or a number of more digits than Python reads (where ``json.loads`` raises
+            RecursionError and a bare ValueError).
+    """
+
+    def refuse(constant: str) -> None:
+        raise json.JSONDecodeError(f"{constant} is not JSON", text, text.find(constant))
+
+    try:
+        return json.loads(text) if nan else json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError as error:
+        raise json.JSONDecodeError("nested too deeply", text, 0) from error
+    except ValueError as error:
+        found = _LONG_NUMBER.search(text)
+        raise json.JSONDecodeError("a number of too many digits", text, found.start() if found else 0) from error
+
+
 def _loads(path: Path, line: int, text: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except json.JSONDecodeError as error:
         where = line + error.lineno - 1
         raise DataError(f"{path}:{where}: not valid JSON: {error.msg} (column {error.colno})") from error
+
+
+def _dumps(value: object, *, ascii_only: bool = False, indent: int | None = None) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=ascii_only, indent=indent, allow_nan=False)
+    except ValueError as error:
+        raise DataError(f"a value cannot be written as JSON: {error}", hint="write null or text instead of NaN and infinity") from error
     except RecursionError as error:
-        raise DataError(f"{path}:{line}: JSON is nested too deeply") from error
+        raise DataError("a value cannot be written as JSON: nested too deeply", hint="flatten it, or write it as JSON text") from error
 
 
 def _object(path: Path, line: int, value: object) -> JsonObject:

@@ -1,6 +1,7 @@
 """What every command shares: the ``--json`` option, output to stdout, progress and messages to stderr."""
 
 import json
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 def workspace_of(ctx: typer.Context) -> Workspace:
     """Return the workspace chosen with ``-w DIR`` (default: the current folder)."""
     root = ctx.find_root().params.get("workspace") or Path()
-    return Workspace(Path(root).resolve())
+    return Workspace(Path(os.path.realpath(root)))
 
 
 def library_of(ctx: typer.Context) -> Path | None:

@@ -30,10 +30,11 @@ def convert(
     from datagen.errors import UsageError
     from datagen.export.formats import format_named, losses, write_rows
     from datagen.export.row_style import to_persona, to_task
+    from datagen.jsonl import same_file
     from datagen.schemas.detect import read_dataset
 
     target = format_named(to)
-    if out.resolve() == source.resolve():
+    if same_file(out, source):
         raise UsageError(f"{out} is the input itself", hint="write to another file")
     if persona is not None and style != "persona":
         raise UsageError("--persona is for --style persona")

@@ -47,9 +47,9 @@ def dedup(
     from datagen.dedup.engines.streaming import FileOptions, check_streamable
     from datagen.dedup.semantic import open_embedder
     from datagen.errors import UsageError
-    from datagen.jsonl import read_rows, write_json, write_jsonl
+    from datagen.jsonl import read_rows, same_file, write_json, write_jsonl
 
-    if out.resolve() == source.resolve():
+    if same_file(out, source):
         raise UsageError(f"{out} is the input itself", hint="write to another file")
     if semantic_threshold is not None and semantic is None:
         raise UsageError("--semantic-threshold needs --semantic", hint="for example --semantic tfidf")

@@ -25,11 +25,11 @@ def select(
     seed: Annotated[int, typer.Option("--seed", help="Of random choices.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    from datagen.jsonl import read_rows, write_json, write_jsonl
+    from datagen.jsonl import read_rows, same_file, write_json, write_jsonl
     from datagen.score.select import select_rows
     from datagen.score.source import open_source
 
-    if out.resolve() == source.resolve():
+    if same_file(out, source):
         raise UsageError(f"{out} is the input itself", hint="write to another file")
     if source.suffix.lower() not in (".json", ".jsonl"):
         raise UsageError(f"{source}: rows are chosen from .json and .jsonl files", hint="convert it first: datagen convert")

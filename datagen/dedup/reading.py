@@ -1,5 +1,6 @@
 """Whatever a caller holds, as rows to compare: strings, dicts in any known format, a polars frame, a file."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -9,7 +10,6 @@ from pydantic import ValidationError
 from datagen.dedup.compared import Compared, On, of_record, of_text
 from datagen.dedup.kernels.column import Column
 from datagen.errors import DataError, UsageError
-from datagen.hashing import canonical_json
 from datagen.jsonl import JsonObject, read_rows
 from datagen.schemas.detect import FORMATS, detect_format
 from datagen.schemas.sample import Sample
@@ -79,8 +79,13 @@ def reader(rows: Sequence[JsonObject], on: On) -> Read:
 
 def all_values(row: JsonObject) -> Compared:
     """Compare a row in no known format: by all its values, in the order of their names."""
-    values = [value if isinstance(value, str) else canonical_json(value).decode() for _, value in sorted(row.items())]
-    return Compared(canonical_json(row), "\n".join(values))
+    values = [value if isinstance(value, str) else _text(value) for _, value in sorted(row.items())]
+    return Compared(_text(row).encode("utf-8", "surrogatepass"), "\n".join(values))
+
+
+def _text(value: object) -> str:
+    """Return a value as text, the same for equal values; unlike canonical JSON also NaN, which rows of others hold."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _is_text(rows: Sequence[JsonObject]) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from datagen.errors import DataError
 from datagen.export.card import CardFacts, card_text
 from datagen.export.trl import trl_kind, trl_rows
 from datagen.jsonl import JsonObject, write_bytes
@@ -29,7 +30,7 @@ def write_huggingface(
         sources: sha256 of the input files by name, for the card.
 
     Raises:
-        DataError: samples of several kinds, or with media.
+        DataError: samples of several kinds, or with media, or a text with a lone surrogate.
     """
     given = {split: samples for split, samples in splits.items() if samples}
     kind = trl_kind([sample for samples in given.values() for sample in samples])
@@ -60,7 +61,10 @@ def _parquet(rows: list[JsonObject]) -> bytes:
 
     buffer = io.BytesIO()
     columns: dict[str, list[object]] = {key: [row.get(key) for row in rows] for key in rows[0]}
-    pl.DataFrame({key: pl.Series(key, _same_fields(values)) for key, values in columns.items()}).write_parquet(buffer)
+    try:
+        pl.DataFrame({key: pl.Series(key, _same_fields(values)) for key, values in columns.items()}).write_parquet(buffer)
+    except UnicodeEncodeError as error:
+        raise DataError(f"a row holds the lone surrogate {error.object[error.start]!r}, which Parquet cannot") from error
     return buffer.getvalue()
 
 

@@ -5,18 +5,20 @@ A row model accepts ``null`` for an optional column and ignores columns it does 
 """
 
 import json
+import math
 import re
 from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from datagen.errors import DataError
-from datagen.jsonl import JsonObject
+from datagen.jsonl import JsonObject, parse_json
 from datagen.schemas.record import Media, Message, ToolCall
 
 # LLaMA-Factory joins parallel tool results like this. Source: LLaMA-Factory: src/llamafactory/data/converter.py
 TOOL_RESULT_JOINT = "\n</tool_response>\n<tool_response>\n"
 _THOUGHT = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
+_DEEPEST = 100
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>\s*\Z", re.DOTALL)
 
 
@@ -92,7 +94,7 @@ def read_tools(text: str) -> tuple[JsonObject, ...]:
     if not text:
         return ()
     try:
-        value = json.loads(text)
+        value = parse_json(text, nan=False)
     except json.JSONDecodeError as error:
         raise DataError(f"column 'tools' is not valid JSON: {error.msg} (character {error.pos})") from error
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in cast("list[object]", value)):
@@ -101,7 +103,12 @@ def read_tools(text: str) -> tuple[JsonObject, ...]:
 
 
 def unwrap_tools(tools: list[JsonObject]) -> tuple[JsonObject, ...]:
-    """Take the OpenAI wrapper ``{"type": "function", "function": {...}}`` off each tool that has it."""
+    """Take the OpenAI wrapper ``{"type": "function", "function": {...}}`` off each tool that has it.
+
+    Raises:
+        DataError: a tool holds NaN or is nested too deeply.
+    """
+    _check_plain(tools, "column 'tools'")
     return tuple(tool["function"] if tool.keys() == {"type", "function"} and isinstance(tool["function"], dict) else tool for tool in tools)
 
 
@@ -126,7 +133,7 @@ def read_call_text(value: str) -> Message:
     else:
         content, text = "", value
     try:
-        parsed = json.loads(text)
+        parsed = parse_json(text, nan=False)
     except json.JSONDecodeError as error:
         raise DataError(f"function_call turn is not valid JSON: {error.msg} (character {error.pos}): {text[:60]!r}") from error
     calls = cast("list[object]", parsed) if isinstance(parsed, list) else [cast("object", parsed)]
@@ -143,12 +150,24 @@ def read_call(call: object) -> ToolCall:
     name, arguments = fields.get("name"), fields.get("arguments")
     if isinstance(arguments, str):
         try:
-            arguments = json.loads(arguments or "{}")
+            arguments = parse_json(arguments or "{}", nan=False)
         except json.JSONDecodeError as error:
             raise DataError(f"arguments of tool call {name!r} are not valid JSON: {arguments[:60]!r}") from error
     if not isinstance(name, str) or not isinstance(arguments, dict):
         raise DataError(f'a tool call must be {{"name": ..., "arguments": {{...}}}}, got {json.dumps(call, ensure_ascii=False)[:80]}')
+    _check_plain(arguments, f"arguments of tool call {name!r}")
     return ToolCall(name=name, arguments=cast("JsonObject", arguments))
+
+
+def _check_plain(value: object, where: str, depth: int = 0) -> None:
+    """Refuse what JSON cannot hold (NaN, infinity) and nesting that no reader after us follows."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DataError(f"{where}: {value} is not JSON")
+    if depth > _DEEPEST:
+        raise DataError(f"{where}: nested more than {_DEEPEST} deep")
+    if isinstance(value, dict | list):
+        for item in cast("dict[str, object]", value).values() if isinstance(value, dict) else cast("list[object]", value):
+            _check_plain(item, where, depth + 1)
 
 
 def write_call_text(message: Message) -> str:

@@ -14,6 +14,13 @@ from typing import Any
 LOADER_STAGE = {"dpo": "rm"}
 
 
+def content(case: dict[str, Any]) -> bytes:
+    """Return the bytes of a case's file; ``pieces`` are lines and how often each comes, ``@PAD@`` is 100,000 letters."""
+    if "pieces" in case:
+        return "".join((line.replace("@PAD@", "p" * 100_000) + "\n") * times for line, times in case["pieces"]).encode()
+    return bytes.fromhex(case["hex"]) if "hex" in case else case.get("text", json.dumps(case.get("rows"), ensure_ascii=False)).encode()
+
+
 def main(cases_path: Path, model: Path, work: Path, out: Path) -> None:
     """Run all cases."""
     data = importlib.import_module("llamafactory.data")
@@ -24,8 +31,7 @@ def main(cases_path: Path, model: Path, work: Path, out: Path) -> None:
         folder = work / case["id"]
         folder.mkdir(parents=True)
         name = case["entry"].get("file_name", "missing.json")
-        raw = bytes.fromhex(case["hex"]) if "hex" in case else case.get("text", json.dumps(case.get("rows"), ensure_ascii=False)).encode()
-        (folder / name).write_bytes(raw)
+        (folder / name).write_bytes(content(case))
         (folder / "dataset_info.json").write_text(json.dumps({"set": case["entry"]}), encoding="utf-8")
         arguments = {
             "model_name_or_path": str(model), "stage": case["stage"], "do_train": True, "finetuning_type": "lora", "dataset": "set",

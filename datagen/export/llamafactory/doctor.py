@@ -1,5 +1,6 @@
 """``doctor``: a whole LLaMA-Factory data directory checked: the index, every local entry's rows, train against eval, files nobody names."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +70,7 @@ def _entry(data_dir: Path, name: str, raw: object) -> Iterator[Finding]:
     file_name = fields.get("file_name")
     if not isinstance(file_name, str):
         return
-    if not (data_dir / file_name).resolve().is_relative_to(data_dir.resolve()):
+    if "\0" not in file_name and not Path(os.path.realpath(data_dir / file_name)).is_relative_to(os.path.realpath(data_dir)):
         message = f"file_name points outside this directory: {file_name}"
         yield Finding(name, None, "outside_directory", "note", message, "keep data files beside the index, so that the folder can be moved")
 
@@ -85,7 +86,7 @@ def _changed(data_dir: Path, entries: dict[str, Any]) -> Iterator[Finding]:
 
 def _unnamed(data_dir: Path, entries: dict[str, Any]) -> Iterator[Finding]:
     named = {str(cast("dict[str, Any]", raw).get("file_name")) for raw in entries.values() if isinstance(raw, dict)}
-    top = {Path(name).parts[0] for name in named if name}
+    top = {parts[0] for name in named if (parts := Path(name).parts)}
     for path in sorted(data_dir.iterdir()):
         if path.is_file() and path.suffix in SUFFIXES and path.name not in top and path.name != FILE_NAME and not path.name.startswith("."):
             yield Finding(path.name, None, "not_registered", "note", "no entry names this file", "register it, or move it away")

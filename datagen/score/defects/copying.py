@@ -18,9 +18,11 @@ def answer_copied_from_question(rows: "pl.DataFrame") -> "pl.Series":
     import polars as pl
 
     plain = rows.select(
-        asked=pl.col("prompt").str.to_lowercase().str.replace_all(r"[\W_]+", ""),
-        said=pl.col("completion").str.to_lowercase().str.replace_all(r"[\W_]+", ""),
+        asked=pl.col("prompt").str.to_lowercase().str.replace_all(r"[\W_]+", "").fill_null(""),
+        said=pl.col("completion").str.to_lowercase().str.replace_all(r"[\W_]+", "").fill_null(""),
     ).with_columns(a=pl.col("asked").str.len_chars(), s=pl.col("said").str.len_chars())
-    inside = pl.col("asked").str.contains(pl.col("said"), literal=True) | pl.col("said").str.contains(pl.col("asked"), literal=True)
+    # Python's search: polars compiles a regular expression a row here, and refuses one of a long answer.
+    pairs = zip(plain["asked"].to_list(), plain["said"].to_list(), strict=True)
+    inside = pl.Series([said in asked or asked in said for asked, said in pairs], dtype=pl.Boolean)
     ratio = pl.min_horizontal("a", "s") / pl.max_horizontal("a", "s", pl.lit(1))
     return plain.select(pl.when(inside & (pl.min_horizontal("a", "s") >= _FEWEST)).then(ratio).otherwise(0.0)).to_series()

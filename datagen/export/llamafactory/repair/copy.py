@@ -15,7 +15,7 @@ from datagen.export.llamafactory.rules.check import Report, check_table, default
 from datagen.export.llamafactory.rules.files import load_table
 from datagen.export.llamafactory.rules.table import Timestamp, build_table
 from datagen.ingest.decoding import Unreadable, decode
-from datagen.jsonl import JsonObject, write_bytes
+from datagen.jsonl import JsonObject, parse_json, same_file, write_bytes
 from datagen.schemas.detect import FORMATS, Detection, RowFormat, detect_format, named_format
 
 
@@ -65,7 +65,7 @@ def repair(path: Path, out: Path, *, format: RowFormat | None = None) -> Repair:
         UsageError: ``out`` is the input, or of another suffix.
         DataError: the file is not JSON at all, no format fits, or no row can be kept; nothing is written then.
     """
-    if out.resolve() == path.resolve():
+    if same_file(out, path):
         raise UsageError(f"{out} is the input itself", hint="write the copy to another file")
     if out.suffix not in (".json", ".jsonl"):
         raise UsageError(f"a repaired copy is .json or .jsonl, not '{out.suffix}'")
@@ -107,7 +107,7 @@ def _lenient_rows(path: Path, changes: list[Change], left_out: list[Change]) -> 
 def _parsed(path: Path, text: str, left_out: list[Change]) -> tuple[list[JsonObject], list[int]]:
     if text.lstrip()[:1] == "[":
         try:
-            parsed = cast("list[object]", json.loads(text))
+            parsed = cast("list[object]", parse_json(text))
         except json.JSONDecodeError as error:
             raise DataError(f"{path}:{error.lineno}: not valid JSON: {error.msg}", hint="repair the JSON by hand") from error
         numbered = list(enumerate(parsed, start=1))
@@ -117,7 +117,7 @@ def _parsed(path: Path, text: str, left_out: list[Change]) -> tuple[list[JsonObj
             if not line.strip():
                 continue
             try:
-                numbered.append((number, json.loads(line)))
+                numbered.append((number, parse_json(line)))
             except json.JSONDecodeError as error:
                 left_out.append(Change(number, "not_json", f"not valid JSON: {error.msg} (column {error.colno})"))
     for number, value in numbered:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any, cast
 
-from datagen.jsonl import JsonObject
+from datagen.jsonl import JsonObject, parse_json
 from datagen.schemas.detect import RowFormat
 
 Changed = Callable[[str, str], None]
@@ -106,8 +106,8 @@ def _turns(turns: list[object], format: RowFormat, changed: Changed) -> list[obj
 def _call(value: str, changed: Changed) -> str:
     """Turn arguments given as JSON text into objects, and absent ones into ``{}``."""
     try:
-        parsed: Any = json.loads(value)
-    except (json.JSONDecodeError, RecursionError):
+        parsed: Any = parse_json(value)
+    except json.JSONDecodeError:
         return value
     calls = cast("list[Any]", parsed if isinstance(parsed, list) else [parsed])
     touched = False
@@ -120,7 +120,7 @@ def _call(value: str, changed: Changed) -> str:
             touched = True
         elif isinstance(arguments, str):
             try:
-                call["arguments"] = json.loads(arguments or "{}")
+                call["arguments"] = parse_json(arguments or "{}")
             except json.JSONDecodeError:
                 return value
             touched = True

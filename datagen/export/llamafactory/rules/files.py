@@ -3,14 +3,12 @@
 Source: LLaMA-Factory: src/llamafactory/data/loader.py, extras/constants.py FILEEXT2TYPE; datasets 4.0.0: packaged_modules
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 from datagen.errors import UsageError
+from datagen.export.llamafactory.rules.json_files import load_json
 from datagen.export.llamafactory.rules.table import FileProblem, Table, build_table
-from datagen.jsonl import JsonObject
 
 SUFFIXES = (".arrow", ".csv", ".json", ".jsonl", ".parquet", ".txt")
 
@@ -89,48 +87,4 @@ def _txt(path: Path) -> Table:
 
 def _json(path: Path) -> Table:
     text = decoded(path)
-    if isinstance(text, Table):
-        return text
-    bom = text.startswith("\ufeff")
-    text = text.removeprefix("\ufeff")
-    is_array = text.lstrip()[:1] == "["
-    if bom and is_array:
-        return broken("byte_order_mark", "a JSON array must not start with a byte order mark", "save as UTF-8 without BOM")
-    try:
-        parsed = _parse_array(text) if is_array else _parse_lines(text)
-    except RecursionError:
-        return broken("nested_too_deeply", "JSON is nested too deeply", "flatten the rows")
-    if isinstance(parsed, FileProblem):
-        return Table([], [], (), parsed)
-    values, numbers = parsed
-    for i, value in enumerate(values):
-        if not isinstance(value, dict):
-            message = f"expected a JSON object, got {type(value).__name__}"
-            return Table([], [], (), FileProblem("row_type", message, "make every row an object", i, numbers[i]), len(values))
-    return build_table(cast("list[JsonObject]", values), numbers, dates=not is_array)
-
-
-def _parse_array(text: str) -> tuple[list[object], list[int]] | FileProblem:
-    try:
-        values = cast("list[object]", json.loads(text))
-    except json.JSONDecodeError as error:
-        return FileProblem("not_json", f"not valid JSON: {error.msg} (column {error.colno})", "repair the JSON", None, error.lineno)
-    return values, list(range(1, len(values) + 1))
-
-
-def _parse_lines(text: str) -> tuple[list[object], list[int]] | FileProblem:
-    try:
-        return [json.loads(text)], [1]
-    except json.JSONDecodeError:
-        values: list[object] = []
-        numbers: list[int] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            values.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            message = f"not valid JSON: {error.msg} (column {error.colno})"
-            return FileProblem("not_json", message, "repair or remove the line", len(values), number)
-        numbers.append(number)
-    return values, numbers
+    return text if isinstance(text, Table) else load_json(text)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 from datagen.export.llamafactory.rules.align import Aligned, Crash, Defect, Turn
+from datagen.jsonl import parse_json
 
 Stage = Literal["sft", "dpo", "rm", "kto", "ppo", "pt"]
 _BATCH = 1000  # LLaMA-Factory's preprocessing_batch_size: KTO pairs a row with the one before it inside a batch
@@ -113,7 +114,7 @@ def _calls(text: str) -> list[object]:
     elif "<think>\n" in text and "\n</think>\n\n" in text.split("<think>\n", 1)[1]:
         head, rest = text.split("<think>\n", 1)
         body = head + rest.split("\n</think>\n\n", 1)[1]
-    value = json.loads(body)
+    value = parse_json(body)
     return cast("list[object]", value) if isinstance(value, list) else [value]
 
 
@@ -136,7 +137,7 @@ def _check_tools(tools: object) -> None:
     if not isinstance(tools, str):
         raise Crash("tools_not_text", f"tools must be JSON text, got {_type(tools)}", fix)
     try:
-        value: Any = json.loads(tools)
+        value: Any = parse_json(tools)
     except json.JSONDecodeError as error:
         raise Crash("tools_not_json", f"tools is not valid JSON: {error.msg} (character {error.pos})", fix) from error
     if not isinstance(value, list):
