@@ -48,6 +48,12 @@ def test_vendi_score_by_hand() -> None:
     assert vendi_score(np.ones((5, 3))) == pytest.approx(1.0)
 
 
+def test_vendi_score_equals_its_authors_package() -> None:
+    points = np.random.default_rng(20261124).standard_normal((12, 5))
+    # vendi_score 0.0.3: vendi.score_dual(points, normalize=True)
+    assert vendi_score(points) == pytest.approx(4.317245975271154, abs=1e-12)
+
+
 @settings(max_examples=30)
 @given(st.integers(2, 12), st.integers(2, 6), st.integers(0, 10**6))
 def test_vendi_is_between_one_and_n_and_blind_to_order_and_scale(n: int, d: int, seed: int) -> None:
