@@ -46,6 +46,8 @@ bench: $(STAMP)
 
 bench-audit: $(STAMP)
 	$(BIN)/python tests/bench/audit_speed.py 100000
+	$(BIN)/python tests/bench/planted_defects.py 4
+	$(BIN)/python tests/bench/off_topic.py
 
 # Trains some small sets a call and goes on where it was; call it until it prints the correlations.
 bench-metrics: $(STAMP)

