@@ -96,7 +96,9 @@ def test_registered_set_trains_to_the_end(stage: str, make: Any, tmp_path: Path,
     write_jsonl(tmp_path / "train.jsonl", samples(0, 24))
     write_jsonl(tmp_path / "eval.jsonl", samples(100, 106))
     workspace = ["-w", str(tmp_path)]
-    assert main([*workspace, "register", str(tmp_path / "train.jsonl"), "--name", "hotel", "--eval", str(tmp_path / "eval.jsonl")]) == 0
+    rows, held = str(tmp_path / "train.jsonl"), str(tmp_path / "eval.jsonl")
+    # Rows of one template leak; here they only have to train.
+    assert main([*workspace, "register", rows, "--name", "hotel", "--eval", held, "--allow-leaks"]) == 0
     config = [
         "train-config",
         "hotel",

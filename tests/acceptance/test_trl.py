@@ -91,7 +91,7 @@ def text(i: int) -> Record:
 def register(make: Any, folder: Path) -> None:
     for name, numbers in (("train", range(12)), ("eval", range(20, 24))):
         write_jsonl(folder / f"{name}.jsonl", [Sample.of(make(i)).to_json() for i in numbers])
-    arguments = ["register", str(folder / "train.jsonl"), "--name", "hotel", "--eval", str(folder / "eval.jsonl")]
+    arguments = ["register", str(folder / "train.jsonl"), "--name", "hotel", "--eval", str(folder / "eval.jsonl"), "--allow-leaks"]
     assert main(["-w", str(folder), *arguments]) == 0
 
 

@@ -54,15 +54,15 @@ def test_a_benchmark_in_no_known_format_is_compared_by_all_values(tmp_path: Path
 
 
 def test_paraphrases_go_to_a_queue_and_are_no_leak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train = write(tmp_path / "train.jsonl", ("退房时间是几点钟呢请问？", "十二点。"), ("泳池在哪？", "楼顶。"))
-    evaluation = write(tmp_path / "eval.jsonl", ("请问几点钟是退房时间？", "中午。"))
+    train = write(tmp_path / "train.jsonl", ("住客的退房时间最晚是几点？", "十二点。"), ("泳池在哪？", "楼顶。"))
+    evaluation = write(tmp_path / "eval.jsonl", ("几点之前要办完退房手续？", "中午。"))
     review = tmp_path / "review.jsonl"
-    arguments = ["leak", train, evaluation, "--embed", "tfidf", "--review-threshold", "0.4", "--review", str(review)]
+    arguments = ["leak", train, evaluation, "--embed", "tfidf", "--review-threshold", "0.1", "--review", str(review)]
     assert main([*arguments, "--json"]) == 0
     value = json.loads(capsys.readouterr().out)
     assert value["leaks"] == []
     assert [(pair["train_row"], pair["eval_row"], pair["same_numbers"]) for pair in value["review"]] == [(0, 0, True)]
-    assert json.loads(review.read_text(encoding="utf-8"))["train"] == "退房时间是几点钟呢请问？"
+    assert json.loads(review.read_text(encoding="utf-8"))["train"] == "住客的退房时间最晚是几点？"
     assert main(arguments) == 0
     assert "1 more pairs may be paraphrases" in capsys.readouterr().out
 

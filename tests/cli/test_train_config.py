@@ -12,8 +12,9 @@ from datagen.cli import main
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     (tmp_path / "rows.json").write_text('[{"instruction":"q","input":"","output":"a"}]')
-    rows = str(tmp_path / "rows.json")
-    assert main(["-w", str(tmp_path), "register", rows, "--name", "hotel", "--eval", rows]) == 0
+    (tmp_path / "eval.json").write_text('[{"instruction":"other","input":"","output":"b"}]')
+    rows, held = str(tmp_path / "rows.json"), str(tmp_path / "eval.json")
+    assert main(["-w", str(tmp_path), "register", rows, "--name", "hotel", "--eval", held]) == 0
     return tmp_path
 
 

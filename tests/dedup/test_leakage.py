@@ -1,11 +1,14 @@
 """Leak rules, both languages, and which pairs are meant to be allowed."""
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.dedup.leakage import Leak, LeakIndex, find_leaks, find_sample_leaks
+from datagen.dedup.leakage.edits import bag_similarity, is_edited, is_misspelling, same_figures
 from datagen.dedup.leakage.near_rows import find_near_rows
 from datagen.dedup.leakage.rare import COMMON, find_rare_overlaps, find_rare_sample_overlaps
 from datagen.dedup.leakage.refusal import NamedRows, refuse_leaks, rows_without_leaks
@@ -81,15 +84,78 @@ def qa(question: str, answer: str) -> Sample:
     ("question", "answer", "leaks"),
     [
         ("请问酒店健身房几点钟开门呢？", "早上七点。", True),
-        ("请问酒店的健身房几点钟开门呢", "早上 7 点", False),
+        ("请问酒店的健身间几点开门呢？", "早上七点。", True),
+        ("请问酒店的健身间几点开门呢？", "上午九点。", False),
+        ("请问酒店的健身房几点钟开门呢", "早上 7 点", True),
         ("请问酒店的游泳池几点钟开门呢？", "上午九点。", False),
+        ("请问酒店的游泳池几点开门呢？", "早上七点。", False),
         ("", "早上七点。", False),
     ],
 )
-def test_a_row_with_a_few_words_changed_is_given_away_by_its_answer(question: str, answer: str, leaks: bool) -> None:
+def test_a_row_with_a_few_words_changed_is_given_away_by_its_answer_or_by_the_edit(question: str, answer: str, leaks: bool) -> None:
     evaluation = [qa("请问酒店的健身房几点开门呢？", "早上七点。")]
     found = find_near_rows([qa(question, answer)], evaluation)
     assert [leak[:3] for leak in found] == ([(0, 0, "near_duplicate")] if leaks else [])
+
+
+BOOKING = "If I booked through an agency, can I still change the dates of my stay by telephone?"
+
+
+@pytest.mark.parametrize(
+    ("question", "rule"),
+    [
+        ("can I still change the dates of my stay by telephone if I booked through an agency", "near_duplicate"),
+        ("If I bokoed through an agency, can I stil change the dates of my stay by telephone?", "near_duplicate"),
+        ("If I booked through an agency can I still change the dates of my stay", "near_duplicate"),
+        (f"Hello there, one quick question please: {BOOKING}", "near_duplicate"),
+        (f"Hello, I have been a guest of yours for years. {BOOKING} Thank you for your help.", "containment"),
+        ("If I booked through an agency, can I still change the number of guests by telephone?", None),
+        ("Where do you say what happens if I booked through an agency?", None),
+    ],
+)
+def test_an_edited_question_leaks_whatever_its_answer(question: str, rule: str | None) -> None:
+    found = find_near_rows([qa(question, "No idea.")], [qa(BOOKING, "Yes, until noon.")])
+    assert [leak.rule for leak in found] == ([rule] if rule else [])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["退", "房", "pool", "floor", "early", "3", "00"]), min_size=1, max_size=12), st.randoms())
+def test_moved_and_doubled_words_are_edits_both_ways(words: list[str], rng: Random) -> None:
+    moved = [*words, rng.choice(words)]
+    rng.shuffle(moved)
+    assert is_edited(words, moved)
+    assert is_edited(moved, words)
+    assert bag_similarity(words, moved) == bag_similarity(moved, words)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("breakfast", "brekfast", True),
+        ("price", "prcie", True),
+        ("gym", "spa", False),
+        ("room", "rooms", True),
+        ("monday", "sunday", False),
+        ("reservation", "resrevatoin", True),
+        ("pool", "poolside", False),
+    ],
+)
+def test_misspellings(a: str, b: str, same: bool) -> None:
+    assert is_misspelling(a, b) is is_misspelling(b, a) is same
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("每单 20,000 个", "每单20000个", True),
+        ("1600×1200，24 个月", "16001200 24个月", True),
+        ("11 月", "12 月", False),
+        ("1 号房", "12 号房", False),
+        ("没有", "12 号房", True),
+    ],
+)
+def test_figures_may_go_or_lose_their_marks_but_not_change(a: str, b: str, same: bool) -> None:
+    assert same_figures(a, b) is same_figures(b, a) is same
 
 
 def test_other_figures_in_the_question_are_another_question() -> None:

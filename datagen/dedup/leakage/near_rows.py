@@ -1,14 +1,21 @@
-"""Rows copied with a few words of the question changed: too few words for 5-grams to agree, but the answer gives the copy away.
+"""Questions changed a little: too few words for 5-grams to agree. In a question of ten units one changed unit breaks five of six 5-grams.
 
-In a question of ten units one changed unit breaks five of six 5-grams. By question alone such a pair cannot be told from two questions of
-one template ("which floor is the gym on?", "... the spa on?"), whose answers differ. So both must be alike: the questions' 2-grams by
-Dice's coefficient, figures left alone, and the answers, equal or alike with the same figures.
+Three ways to be near, figures left alone in all:
+
+* the questions alike and the answers alike, too: by question alone, "which floor is the gym on?" and "... the spa on?" cannot be told from
+  one question with a wrong word, but their answers differ;
+* the questions alike, whatever the answers, and the one an edit of the other (:mod:`datagen.dedup.leakage.edits`);
+* the one question inside the other (rule ``containment``): text put before or after it, no longer than itself; where more surrounds it, it
+  may be named as a heading only, and the answers must be alike.
+
+Alike: 2-grams by Dice's coefficient; units by the same, where words were moved or many dropped.
 
 Source: L. R. Dice, "Measures of the amount of ecologic association between species", 1945.
 """
 
 from collections.abc import Sequence
 
+from datagen.dedup.leakage.edits import bag_similarity, is_edited, same_figures
 from datagen.dedup.leakage.rules import Hit, Leak
 from datagen.dedup.overlap import OverlapIndex
 from datagen.dedup.shingle import numbers, shingle
@@ -18,6 +25,13 @@ from datagen.text import fold, units
 
 ALIKE = 0.75
 """One unit in ten changed leaves four of five 2-grams; in a question of ten units, seven of nine."""
+ALIKE_UNITS = 0.85
+"""One unit in ten changed leaves nine of ten units, whatever became of their order."""
+CANDIDATE = 0.5
+"""Least similarity of 2-grams of questions alike by their units: clauses may have moved, words may not be shuffled."""
+INSIDE = 0.9
+INSIDE_UNITS = 7
+"""A shorter question inside another is a phrase ("when do you open"), not the same question."""
 
 
 class NearRowIndex:
@@ -25,38 +39,47 @@ class NearRowIndex:
 
     def __init__(self, evaluation: Sequence[Sample]) -> None:
         self._questions = [prompt_text(s.record) for s in evaluation]
+        self._units = [units(q) for q in self._questions]
         self._answers = [completion_text(s.record) for s in evaluation]
         self._index = OverlapIndex([shingle(q, 2) if q.strip() else shingle("", 1) for q in self._questions])
 
     def all(self, sample: Sample) -> list[Hit]:
-        """Return the rows with an alike question and an alike answer, by row; ``score`` is the questions' similarity."""
+        """Return the rows that ``sample`` is near, by row; ``score`` is the questions' similarity (``containment``: the share inside)."""
         question, answer = prompt_text(sample.record), completion_text(sample.record)
-        if not question.strip() or not answer.strip():
+        if not question.strip():
             return []
-        own = shingle(question, 2)
+        own, words = shingle(question, 2), units(question)
         rows, common, sizes = self._index.overlaps(own)
-        scores = 2 * common / (len(own) + sizes)
-        near = scores >= ALIKE
-        return [
-            Hit(i, "near_duplicate", score)
-            for i, score in zip(rows[near].tolist(), scores[near].tolist(), strict=True)
-            if _same_figures(question, self._questions[i]) and _answers_alike(answer, self._answers[i])
-        ]
+        pairs = zip(rows.tolist(), common.tolist(), sizes.tolist(), strict=True)
+        found = (self._compare(question, words, answer, i, shared, len(own), size) for i, shared, size in pairs)
+        return [hit for hit in found if hit is not None]
+
+    def _compare(self, question: str, words: list[str], answer: str, i: int, shared: int, own: int, size: int) -> Hit | None:
+        alike, inside = 2 * shared / (own + size), shared / min(own, size)
+        if alike < CANDIDATE and inside < INSIDE:
+            return None
+        other = self._units[i]
+        bag = bag_similarity(words, other)
+        near = alike >= ALIKE or (alike >= CANDIDATE and bag >= ALIKE_UNITS)
+        shorter, longer = sorted((len(words), len(other)))
+        contained = inside >= INSIDE and shorter >= INSIDE_UNITS
+        if not (near or contained) or not same_figures(question, self._questions[i]):
+            return None
+        answered_alike = _answers_alike(answer, self._answers[i])
+        if near and (answered_alike or is_edited(words, other)):
+            return Hit(i, "near_duplicate", max(alike, bag))
+        return Hit(i, "containment", inside) if contained and (answered_alike or longer <= 2 * shorter) else None
 
 
 def find_near_rows(train: Sequence[Sample], evaluation: Sequence[Sample]) -> list[Leak]:
-    """Return pairs with alike questions and alike answers, by training row, then evaluation row."""
+    """Return near pairs, by training row, then evaluation row."""
     index = NearRowIndex(evaluation)
     return [Leak(row, *hit) for row, sample in enumerate(train) for hit in index.all(sample)]
 
 
-def _same_figures(a: str, b: str) -> bool:
-    """Tell whether no figure was replaced; one may have been dropped or doubled."""
-    own, other = set(numbers(a)), set(numbers(b))
-    return own <= other or other <= own
-
-
 def _answers_alike(a: str, b: str) -> bool:
+    if not a.strip() or not b.strip():
+        return False
     if units(a) == units(b):
         return bool(units(a)) or fold(a) == fold(b)
     own, other = shingle(a, 2), shingle(b, 2)
