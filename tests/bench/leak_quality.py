@@ -1,16 +1,21 @@
-"""Planted leaks: ``python tests/bench/leak_quality.py``. What ``datagen leak``'s rules find, and what they raise falsely.
+"""Planted leaks: ``python tests/bench/leak_quality.py [PLANTED]``. What ``datagen leak``'s rules find, and what they raise falsely.
 
 Rows are made by the rule-based generator from ``examples/hotel_ota/docs``. Half of the documents give the evaluation rows; the other half
-give clean training rows: another document, so no leak. Into these are planted, 100 of each:
+give clean training rows: another document, so no leak. Into these are planted, 100 of each (or PLANTED):
 
     exact           an evaluation question, its width, case, space or punctuation changed
-    near            an evaluation row whose question of 10 units or more has one unit in ten (at least one) dropped, doubled or replaced,
-                    its answer copied
-    near question   the same under an unrelated answer
+    near            an evaluation row whose question of 10 units or more was edited as a person would, its answer copied: typing errors (a
+                    letter or, in Chinese, a character dropped, doubled, replaced or swapped with the next, one word in ten or ten
+                    characters), other punctuation and a word dropped, clauses in another order, text put before and after it, or one
+                    unit in ten dropped, doubled or replaced; a fifth each
     same document   a row whose answer quotes the evaluation row's passage inside other text, under an unrelated question
     paraphrase      another phrasing of an evaluation row's fact, by the generator (same ``fact`` tag): no text need be shared
 
-One JSON line per kind: share found by the rules, and with what the review queue (embeddings) lists; then the clean rows that were flagged.
+Beside these 400, 100 ``near question``: the edits of ``near`` under an unrelated answer. In Chinese a wrong character then cannot be told
+from another word of a template.
+
+One JSON line per kind: share found by the rules, and with what the review queue (embeddings) lists; near ones by edit, too; then the clean
+rows that were flagged, and rows about the evaluation's own documents and other facts that were flagged: shared templates and passages.
 ``e5`` needs the extra ``embeddings``; without it only ``tfidf`` is measured.
 """
 
@@ -18,11 +23,13 @@ import asyncio
 import importlib.util
 import json
 import random
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from datagen.dedup.leakage import Leak, find_sample_leaks, question_of
-from datagen.dedup.leakage.rare import find_rare_sample_overlaps
+from datagen.dedup.leakage import Leak, question_of
+from datagen.dedup.leakage.refusal import find_set_leaks
 from datagen.dedup.leakage.review import find_review_pairs
 from datagen.dedup.semantic import open_embedder
 from datagen.generate.extractive import Extractive
@@ -36,7 +43,7 @@ from datagen.schemas.sample import Sample
 from datagen.text import units
 
 DOCS = Path(__file__).parents[2] / "examples" / "hotel_ota" / "docs"
-PLANTED = 100
+PLANTED = int(sys.argv[1]) if len(sys.argv) > 1 else 100
 REVIEW = {"tfidf": 0.65, "e5": 0.95}
 
 
@@ -53,14 +60,66 @@ def rewrite_exactly(text: str, rng: random.Random) -> str:
     return rng.choice([text.translate(wide), text.upper(), f"  {text} ", text.rstrip("？?。.！!") + "！", f"“{text}”"])
 
 
-def rewrite_nearly(text: str, rng: random.Random) -> str:
+def drop_double_replace(text: str, rng: random.Random) -> str:
     """Drop, double or replace one unit in ten."""
     own = units(text)
-    joiner = "" if any("\u4e00" <= u <= "\u9fff" for u in own) else " "
+    joiner = "" if is_chinese(own) else " "
     for _ in range(max(len(own) // 10, 1)):
         at = rng.randrange(len(own))
         own[at : at + 1] = rng.choice([[], [own[at], own[at]], [rng.choice(own)]])
     return joiner.join(own)
+
+
+def mistype(text: str, rng: random.Random) -> str:
+    """Put one typing error into one word in ten of four letters or more, or into one Chinese character in ten."""
+    chinese = is_chinese(units(text))
+    places = [m.span() for m in re.finditer("[\u4e00-\u9fff]" if chinese else "[A-Za-z]{4,}", text)]
+    for start, end in sorted(rng.sample(places, max(len(places) // 10, 1)), reverse=True):
+        at = start if chinese else rng.randrange(start + 1, end)
+        here, following = text[at], text[at + 1 : at + 2]
+        other = rng.choice("的一是在不了有和人这" if chinese else "aeiounrst")
+        typed = rng.choice([following, here * 2 + following, other + following, following + here])
+        text = text[:at] + typed + text[at + 1 + len(following) :]
+    return text
+
+
+def repunctuate(text: str, rng: random.Random) -> str:
+    """Take all punctuation out, put some in, and drop a unit."""
+    own = units(text)
+    del own[rng.randrange(len(own))]
+    marks = ["，", "、", " "] if is_chinese(own) else [", ", " - ", " "]
+    return "".join(unit + (rng.choice(marks) if rng.random() < 0.3 else "" if is_chinese(own) else " ") for unit in own)
+
+
+def reorder(text: str, rng: random.Random) -> str:
+    """Put the last clause first; a question of one clause is cut at a third to two thirds."""
+    clauses = [c for c in re.split(r"[,，;；:：]\s*", text.rstrip("?？。. ")) if c]
+    if len(clauses) > 1:
+        return "，".join([clauses[-1], *clauses[:-1]])
+    own = units(text)
+    at = rng.randrange(len(own) // 3, 2 * len(own) // 3)
+    return ("" if is_chinese(own) else " ").join([*own[at:], *own[:at]])
+
+
+def surround(text: str, rng: random.Random) -> str:
+    """Put a greeting before and thanks after it."""
+    if is_chinese(units(text)):
+        return f"{rng.choice(['你好，想请教一下：', '麻烦帮我看看，', '客服您好！'])}{text}{rng.choice(['谢谢', '请尽快回复', ''])}"
+    before = rng.choice(["Hello, a quick question:", "Please tell me,", "Hi there!"])
+    return f"{before} {text} {rng.choice(['Thank you.', 'Please be brief.', ''])}"
+
+
+def is_chinese(own: list[str]) -> bool:
+    return any("\u4e00" <= unit <= "\u9fff" for unit in own)
+
+
+EDITS: dict[str, Callable[[str, random.Random], str]] = {
+    "typing errors": mistype,
+    "punctuation": repunctuate,
+    "clauses moved": reorder,
+    "text around": surround,
+    "units changed": drop_double_replace,
+}
 
 
 def main() -> None:
@@ -73,13 +132,15 @@ def main() -> None:
     clean = make_rows(list(documents[1::2]), 600, "train")
 
     planted: list[tuple[str, Sample, int]] = []
-    for i in rng.sample(range(len(evaluation)), PLANTED):
+    for i in rng.choices(range(len(evaluation)), k=PLANTED):
         planted += [("exact", question_answer_of(rewrite_exactly(prompt_text(evaluation[i].record), rng), "见说明。"), i)]
     long = [i for i, s in enumerate(evaluation) if len(units(prompt_text(s.record))) >= 10]
+    edits: dict[int, str] = {}
     for kind in ("near", "near question"):
-        for i in rng.choices(long, k=PLANTED):
+        for number, i in enumerate(rng.choices(long, k=PLANTED)):
             answer = completion_text(evaluation[i].record) if kind == "near" else "见说明。"
-            planted.append((kind, question_answer_of(rewrite_nearly(prompt_text(evaluation[i].record), rng), answer), i))
+            edits[len(planted)] = name = list(EDITS)[number % len(EDITS)]
+            planted.append((kind, question_answer_of(EDITS[name](prompt_text(evaluation[i].record), rng), answer), i))
     quoted = [i for i, s in enumerate(evaluation) if len(units(completion_text(s.record))) >= 20]
     for i in rng.choices(quoted, k=PLANTED):
         around = completion_text(rng.choice(clean).record)
@@ -91,7 +152,7 @@ def main() -> None:
         planted.append(("paraphrase", sample, i))
 
     train = [*(s for _, s, _ in planted), *clean]
-    leaks = [*find_sample_leaks(train, evaluation), *find_rare_sample_overlaps(train, evaluation)]
+    leaks = find_set_leaks(train, evaluation)
     found = {leak[:2] for leak in leaks}
     queues = {name: queue(train, evaluation, leaks, name, least) for name, least in REVIEW.items() if available(name)}
     for kind in dict.fromkeys(kind for kind, _, _ in planted):
@@ -99,11 +160,16 @@ def main() -> None:
         line: dict[str, object] = {"kind": kind, "planted": len(own), "found": round(sum(pair in found for pair in own) / len(own), 4)}
         for name, listed in queues.items():
             line[f"or_listed_{name}"] = round(sum(pair in found or pair in listed for pair in own) / len(own), 4)
+        parts = {edit: [pair for pair in own if edits.get(pair[0]) == edit] for edit in EDITS}
+        line |= {edit: round(sum(pair in found for pair in pairs) / len(pairs), 4) for edit, pairs in parts.items() if pairs}
         sys.stdout.write(json.dumps(line) + "\n")
     flagged = {row for row, _ in found if row >= len(planted)}
     line = {"clean_rows": len(clean), "eval_rows": len(evaluation), "false_alarms": round(len(flagged) / len(clean), 4)}
     for name, listed in queues.items():
         line[f"clean_rows_listed_{name}"] = round(len({row for row, _ in listed if row >= len(planted)}) / len(clean), 4)
+    same = [s for s in rows if s.tags.get("fact") and s.tags["fact"] not in names]
+    other = {leak.train_row for leak in find_set_leaks(same, evaluation)}
+    line |= {"rows_of_other_facts": len(same), "other_facts_flagged": round(len(other) / len(same), 4)}
     sys.stdout.write(json.dumps(line) + "\n")
     for row in sorted(flagged)[:5]:
         hit = next(leak for leak in leaks if leak.train_row == row)

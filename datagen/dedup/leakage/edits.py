@@ -1,6 +1,6 @@
 """Tell a question that was edited from another question of the same template.
 
-Edited: words dropped, doubled, moved or misspelt, text put before or after. ``"which floor is the gym on"`` and ``"... the spa on"`` are two
+Edited: words dropped, doubled, moved or misspelt, text put round it. ``"which floor is the gym on"`` and ``"... the spa on"`` are two
 questions: each has a word that the other has not and that is no misspelling of its own. In Chinese a wrong character cannot be told from
 another word, so a replaced character is an edit only if the answers agree (:mod:`datagen.dedup.leakage.near_rows`).
 
