@@ -23,7 +23,7 @@ class Verdict(_Frozen):
 
     Attributes:
         eval_set: recall, unseen, gold.
-        slice: empty for the whole set, else ``language=zh``.
+        slice: empty for the whole set, else ``language=zh`` or ``folder=zh/会员`` (of the documents asked about).
         metric: ``nll`` (all completion tokens) or ``fact_nll`` (tokens of numbers and dates).
         compared: ``new - baseline``, or ``<arm> - base`` for a gain over the untrained model.
         delta: difference in nats per completion token; negative is better.
@@ -33,7 +33,7 @@ class Verdict(_Frozen):
         new_loss: nats per token of the other.
         alpha: false-alarm rate spent on this look.
         mde: smallest difference this comparison would find with 80 % power.
-        p: two-sided p-value; Holm-adjusted for slices.
+        p: two-sided p-value; for slices Holm-adjusted over all slices of their kind.
         seed_sd: standard deviation of the seeds' differences, from these seeds alone.
         document_sd: standard deviation of the documents' differences.
         prior_sd: seed standard deviation of earlier comparisons that the error was shrunk toward, None without any.

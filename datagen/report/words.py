@@ -26,6 +26,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "Questions written by the generator reward its style; look at gold where there is one. "
         "At equal epochs the larger set is also trained for more steps.",
         "by_size": "Loss by size; bars: interval of the difference to what it was compared with", "coverage": "passages covered",
+        "slices": "By language and by folder of documents (Holm over each)", "slice": "slice",
+        "questions": "questions", "documents": "documents",
         "control": "trained for as many steps", "vault": "vault (opened on acceptance)",
         "cost": "money spent on generation", "gain": "gain over the untrained model, nats per answer token", "accepted": "accepted",
     },
@@ -49,6 +51,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "exam": "考题：{recall} 道关于训练过的文档（recall），{unseen} 道关于整篇留出的文档（unseen），{gold} 道由人编写（gold）。",
         "limits": "它不能说明的：小模型上的损失不等于回答质量，请人工看答案；由生成器出的题偏向它自己的风格，有 gold 题时以 gold 为准；"
         "轮数相同时，数据多的一方训练步数也多。",
+        "slices": "按语言、按文档目录（各自做 Holm 校正）", "slice": "切片", "questions": "题数", "documents": "文档数",
         "control": "训练步数相同时", "vault": "保密题（采用时开启）",
         "by_size": "损失与数据量；竖线为与对照之差的区间", "coverage": "被覆盖的段落", "cost": "生成花费",
         "gain": "相对未训练基座的提升（nats / 答案 token）", "accepted": "采用",

@@ -48,7 +48,7 @@ def test_first_probe_compares_with_the_untrained_model(finished: Finished) -> No
     assert headline.delta == pytest.approx(headline.new_loss - headline.baseline_loss)
     assert headline.verdict == "BETTER"
     assert {(v.eval_set, v.metric) for v in result.verdicts} >= {("recall", "nll"), ("unseen", "nll"), ("recall", "fact_nll")}
-    assert {v.slice for v in result.slices} == {"language=zh", "language=en"}
+    assert {v.slice for v in result.slices} == {"language=zh", "language=en", "folder=zh", "folder=en"}
     assert [len(c.points) for c in result.curves] == [2, 2]
     assert result.training[0].arm == "new"
 

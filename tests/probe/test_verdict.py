@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from datagen.probe.stats.estimate import Estimate
-from datagen.probe.stats.verdict import Rules, compare, decide, settle, slices
+from datagen.probe.stats.verdict import Rules, Slice, compare, decide, settle, slices
 from datagen.probe.store.losses import LossRow, read_losses, write_losses
 
 RULES = Rules(delta=0.01, alpha_level=0.05, look=1)
@@ -134,6 +134,23 @@ def test_slices_by_language_are_holm_adjusted() -> None:
     assert [(v.eval_set, v.slice) for v in found] == [("recall", "language=en"), ("recall", "language=zh")]
     assert found[0].verdict == "BETTER"
     assert found[1].verdict == "INCONCLUSIVE"
+
+
+def test_slices_by_folder_are_a_family_of_their_own() -> None:
+    folders = ("会员", "会员", "会员", "预订", "预订", "预订")
+    rows = [
+        r._replace(document=f"{folders[int(r.document[5])]}/{r.document[5:]}") for r in _shifted([-0.5, -0.45, -0.55, 0.02, -0.03, 0.01])
+    ]
+    alone = [r._replace(example_id="alone", document="发票/1.md") for r in rows if r.example_id == "recall-0-0"]
+    found = slices([*rows, *alone], baseline="baseline", new="new", rules=RULES)
+    by_folder = {v.slice: v for v in found if v.slice.startswith("folder=")}
+    assert set(by_folder) == {"folder=会员", "folder=预订"}
+    assert (by_folder["folder=会员"].verdict, by_folder["folder=预订"].verdict) == ("BETTER", "INCONCLUSIVE")
+    assert by_folder["folder=会员"].documents == 3
+    # Holm over two folders, whatever the languages give.
+    raw = compare(rows, baseline="baseline", new="new", eval_set="recall", rules=RULES, part=Slice("folder", "会员"))
+    assert raw is not None
+    assert by_folder["folder=会员"].p == pytest.approx(2 * raw.p)
 
 
 def test_store_round_trip_gives_the_identical_verdict(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ what would settle it. A significant difference inside +-delta is still BETTER or
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
+from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -27,6 +28,24 @@ class Rules(NamedTuple):
     delta: float
     alpha_level: float
     look: int
+
+
+SliceKind = Literal["language", "folder"]
+KINDS: dict[SliceKind, Callable[[LossRow], str]] = {
+    "language": lambda row: row.language,
+    "folder": lambda row: str(PurePosixPath(row.document).parent) if row.document else "",
+}
+"""What a slice is: the language of the answer, or the folder (family) of the document the question is about."""
+
+
+class Slice(NamedTuple):
+    """A part of an eval set, all questions of one language or about one folder of documents."""
+
+    kind: SliceKind
+    value: str
+
+    def holds(self, row: LossRow) -> bool:
+        return KINDS[self.kind](row) == self.value
 
 
 class Settle(NamedTuple):
@@ -50,17 +69,15 @@ def compare(
     new: str,
     eval_set: str,
     rules: Rules,
-    language: str = "",
+    part: Slice | None = None,
     metric: Metric = "nll",
     prior: Prior | None = None,
 ) -> Verdict | None:
-    """Compare two arms on one eval set; None if the set has no questions (or no such tokens).
+    """Compare two arms on one eval set, or on a part of it; None if there are no questions (or no such tokens).
 
     Seeds are paired by number; the untrained model (arm ``base``) has none and is paired with every seed.
     """
-    chosen = [
-        r for r in rows if r.final and r.eval_set == eval_set and (not language or r.language == language) and _tokens(r, metric) > 0
-    ]
+    chosen = [r for r in rows if r.final and r.eval_set == eval_set and (part is None or part.holds(r)) and _tokens(r, metric) > 0]
     old, fresh = _by_seed(chosen, baseline, metric), _by_seed(chosen, new, metric)
     seeds = sorted(fresh) if baseline == "base" else sorted(set(old) & set(fresh))
     if not seeds or not old:
@@ -78,7 +95,7 @@ def compare(
         data,
         rules,
         eval_set=eval_set,
-        slice_=f"language={language}" if language else "",
+        slice_=f"{part.kind}={part.value}" if part else "",
         metric=metric,
         compared=f"{new} - {baseline}",
         baseline_loss=float(before.sum() / tokens.sum() / len(seeds)),
@@ -122,15 +139,30 @@ def settle(value: st.Estimate, *, delta: float, alpha: float) -> Settle:
 
 
 def slices(rows: Sequence[LossRow], *, baseline: str, new: str, rules: Rules) -> list[Verdict]:
-    """Compare on every language of every eval set that has more than one; Holm decides over all slices together."""
+    """Compare on every language, and on every folder of documents, of every eval set that has more than one.
+
+    Languages and folders are two families of hypotheses: Holm decides over all slices of a kind together. A folder with fewer than two
+    documents could give no verdict and is left out; so are questions that name no document.
+    """
     found: list[Verdict] = []
-    for eval_set in sorted({r.eval_set for r in rows}):
-        languages = sorted({r.language for r in rows if r.eval_set == eval_set})
-        if len(languages) > 1:
-            verdicts = [compare(rows, baseline=baseline, new=new, eval_set=eval_set, rules=rules, language=x) for x in languages]
-            found += [v for v in verdicts if v is not None]
-    adjusted = st.holm([v.p for v in found])
-    return [_holm(v, p) for v, p in zip(found, adjusted, strict=True)]
+    for kind in KINDS:
+        family = [
+            v
+            for eval_set in sorted({r.eval_set for r in rows})
+            for part in _parts([r for r in rows if r.eval_set == eval_set], kind)
+            if (v := compare(rows, baseline=baseline, new=new, eval_set=eval_set, rules=rules, part=part)) is not None
+        ]
+        adjusted = st.holm([v.p for v in family])
+        found += [_holm(v, p) for v, p in zip(family, adjusted, strict=True)]
+    return found
+
+
+def _parts(rows: Sequence[LossRow], kind: SliceKind) -> list[Slice]:
+    documents: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        documents[KINDS[kind](row)].add(row.document)
+    names = [name for name in sorted(documents) if kind == "language" or (name and len(documents[name]) > 1)]
+    return [Slice(kind, name) for name in names] if len(documents) > 1 else []
 
 
 def _holm(verdict: Verdict, p: float) -> Verdict:
