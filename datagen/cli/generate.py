@@ -201,14 +201,14 @@ def _read_spec(kind: str, model: str | None, options: "Sequence[str]", *, items:
     import yaml
     from pydantic import ValidationError
 
-    from datagen.generate.specs import SPECS, AskingSpec, examiner
+    from datagen.generate.specs import SPECS, AskingSpec, ContrastSpec, examiner
 
     if kind not in SPECS:
         raise UsageError(f"--strategy {kind}: no such strategy", hint=suggest(kind, SPECS))
     wanted = SPECS[kind]
     settings: dict[str, object] = {"kind": kind}
-    if issubclass(wanted, AskingSpec):
-        if model is None:
+    if issubclass(wanted, AskingSpec | ContrastSpec):
+        if model is None and issubclass(wanted, AskingSpec):
             hint = "for example --model openai:MODEL@http://127.0.0.1:8000/v1, or --strategy extractive"
             raise UsageError(f"--strategy {kind} needs --model", hint=hint)
         settings |= {"model": model, "items_per_request": items, "temperature": temperature}
@@ -245,14 +245,14 @@ def _price(
     from datagen.clients.prices import BATCH_SHARE, load_prices
     from datagen.generate.opening import open_strategy
     from datagen.generate.pricing import DryClient, estimate
-    from datagen.generate.specs import AskingSpec
+    from datagen.generate.specs import SamplingSpec, model_of
     from datagen.generate.writer import Writer
     from datagen.ingest import ingest_paths
     from datagen.ingest.chunk import chunk_document
 
     workspace = workspace_of(ctx)
-    assert isinstance(spec, AskingSpec)
-    model = parse_spec(spec.model)
+    assert isinstance(spec, SamplingSpec)
+    model = parse_spec(model_of(spec) or "")
     price = load_prices(workspace.root).require(model.model, free=model.loopback).times(BATCH_SHARE if batch else 1)
     store = ResponseStore(workspace.responses) if workspace.responses.exists() else None
     client = DryClient(store)

@@ -11,7 +11,7 @@ from pathlib import Path
 from datagen.clients import CachingClient, Client
 from datagen.errors import UsageError
 from datagen.generate import specs
-from datagen.generate.specs import AnySpec, AskingSpec, examiners, model_of
+from datagen.generate.specs import AnySpec, AskingSpec, ContrastSpec, examiners, model_of
 from datagen.generate.strategy import Strategy
 from datagen.generate.writer import Frame
 
@@ -67,6 +67,12 @@ def open_strategy(spec: AnySpec, client: Client | None, *, library: Path | None 
     match spec:
         case specs.ExtractiveSpec():
             return strategies.Extractive(library)
+        case specs.PassageSpec():
+            return strategies.Passage()
+        case specs.PreferenceSpec():
+            return strategies.Preference(_base(spec, client, library))
+        case specs.FeedbackSpec():
+            return strategies.Feedback(_base(spec, client, library))
         case _ if client is None:
             raise UsageError(f"strategy {spec.kind} needs a model", hint="for example openai:MODEL@http://127.0.0.1:8000/v1")
         case specs.QASpec():
@@ -93,9 +99,19 @@ def open_strategy(spec: AnySpec, client: Client | None, *, library: Path | None 
             return strategies.Paraphrase(client, **_frame(spec, library))
 
 
-def _frame(spec: AskingSpec, library: Path | None) -> Frame:
+def _base(spec: ContrastSpec, client: Client | None, library: Path | None) -> Strategy:
+    from datagen.generate import strategies
+
+    if spec.model is None:
+        return strategies.Extractive(library)
+    if client is None:
+        raise UsageError(f"strategy over {spec.model}: its client is not open")
+    return strategies.QA(client, **_frame(spec, library))
+
+
+def _frame(spec: AskingSpec | ContrastSpec, library: Path | None) -> Frame:
     return Frame(
-        model=spec.model,
+        model=spec.model or "",
         items=spec.items_per_request,
         temperature=spec.temperature,
         max_tokens=spec.max_tokens,

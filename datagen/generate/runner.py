@@ -73,8 +73,9 @@ async def generate(
     Returns:
         ``kept``: existing rows, then new ones in acceptance order; ``dropped`` with reasons; ``stats`` with target,
         chunks, requests, responses, proposed, accepted (new rows), already_kept, held_back (rows of opened batches not
-        needed), reasons, tokens_in, tokens_out, by_strategy, shortfall (rows missing at the end) and stopped (why the run
-        ended early, '' if it did not: a budget that is used up ends it with everything kept).
+        needed), reasons, tokens_in, tokens_out, by_strategy, shortfall (rows missing at the end), stopped (why the run
+        ended early, '' if it did not: a budget that is used up ends it with everything kept), and for preferences length_ratio
+        (rejected over chosen: least, median, most).
 
     Raises:
         UsageError: no strategy with a positive weight, or a negative target.
@@ -203,6 +204,9 @@ class _Run:
             "shortfall": max(0, self.missing),
             "stopped": self.stopped,
         }
+        ratios = sorted(s.scores["length_ratio"] for s in self.kept if "length_ratio" in s.scores)
+        if ratios:
+            stats["length_ratio"] = {"least": ratios[0], "median": ratios[len(ratios) // 2], "most": ratios[-1]}
         return StageResult(kept=self.kept, dropped=self.dropped, stats=stats)
 
     def _drop(self, sample: Sample, reason: str, detail: str) -> None:
@@ -217,7 +221,8 @@ def _in_row_style(sample: Sample, persona: Mapping[Language, str]) -> Sample:
     if not instruction or not isinstance(record, ConversationRecord | PreferenceRecord | FeedbackRecord):
         return sample.tagged(row_style="task")
     styled = record.model_copy(update={"persona": instruction})
-    return Sample.of(styled, provenance=sample.provenance, tags={**sample.tags, "row_style": "persona"})
+    made = Sample.of(styled, provenance=sample.provenance, tags={**sample.tags, "row_style": "persona"})
+    return made.model_copy(update={"scores": sample.scores}) if sample.scores else made
 
 
 def _text_key(sample: Sample) -> str:

@@ -1,7 +1,7 @@
 """What a recipe says of each strategy: a union discriminated by ``kind``, and how the kinds relate.
 
 ``METHOD`` says by which training method a kind's rows are learned; a set holds rows of one method. ``examiner`` says which strategy writes
-the exam for a kind: ``qa`` has prompts of its own for it.
+the exam for a kind: ``qa`` has prompts of its own for it, and rows that are learned otherwise are examined by rows like them.
 """
 
 from collections.abc import Mapping
@@ -35,10 +35,22 @@ class AskingSpec(SamplingSpec):
     model: str = Field(description="openai:MODEL, openai:MODEL@BASE_URL, gemini:MODEL, local:PATH, or replay: in front")
 
 
+class ContrastSpec(SamplingSpec):
+    """A strategy that spoils grounded answers: those of ``qa`` by a model, or without a model those of ``extractive``."""
+
+    model: str | None = None
+
+
 class ExtractiveSpec(OfflineSpec):
     """Rule-based rows from headings, tables, procedures and sentences with figures; no LLM."""
 
     kind: Literal["extractive"]
+
+
+class PassageSpec(OfflineSpec):
+    """Passages as they stand, for continued pre-training; no LLM."""
+
+    kind: Literal["passage"]
 
 
 class QASpec(AskingSpec):
@@ -113,8 +125,21 @@ class ParaphraseSpec(AskingSpec):
     kind: Literal["paraphrase"]
 
 
+class PreferenceSpec(ContrastSpec):
+    """Pairs of a grounded answer and one proved wrong against the evidence (DPO, reward models)."""
+
+    kind: Literal["preference"]
+
+
+class FeedbackSpec(ContrastSpec):
+    """Single answers labelled good (grounded) or bad (proved wrong), for KTO."""
+
+    kind: Literal["feedback"]
+
+
 AnySpec = (
     ExtractiveSpec
+    | PassageSpec
     | QASpec
     | TwoStepQASpec
     | MultiTurnSpec
@@ -126,22 +151,24 @@ AnySpec = (
     | PersonaSpec
     | ActiveReadingSpec
     | ParaphraseSpec
+    | PreferenceSpec
+    | FeedbackSpec
 )
 StrategySpec = Annotated[AnySpec, Field(discriminator="kind")]
 SPECS: dict[str, type[AnySpec]] = {get_args(s.model_fields["kind"].annotation)[0]: s for s in get_args(AnySpec)}
 """Every strategy's spec by its kind, in the order of this file."""
-METHOD: Mapping[str, Method] = dict.fromkeys(SPECS, "sft")
+METHOD: Mapping[str, Method] = {**dict.fromkeys(SPECS, "sft"), "preference": "dpo", "feedback": "kto", "passage": "pt"}
 
 
 def model_of(spec: AnySpec) -> str | None:
     """Return the model a strategy asks, None for one without."""
-    return spec.model if isinstance(spec, AskingSpec) else None
+    return spec.model if isinstance(spec, AskingSpec | ContrastSpec) else None
 
 
 def examiner(spec: AnySpec) -> AnySpec:
     """Return the spec that writes exam questions in a strategy's stead: itself, or ``qa`` with the same model."""
     match spec:
-        case ExtractiveSpec() | QASpec():
+        case ExtractiveSpec() | QASpec() | PassageSpec() | PreferenceSpec() | FeedbackSpec():
             return spec
         case _:
             return QASpec(kind="qa", **_shared(spec))

@@ -15,6 +15,7 @@ from typing import Any
 from datagen.dedup import deduplicate_samples
 from datagen.export.llamafactory import register, train_command, train_yaml
 from datagen.generate.opening import Crew
+from datagen.generate.specs import Method
 from datagen.hashing import fingerprint, merkle_root, sha256_hex
 from datagen.jsonl import JsonObject, read_json, read_rows, write_bytes, write_json, write_jsonl
 from datagen.pipeline.examination import Examination
@@ -27,11 +28,18 @@ from datagen.pipeline.reviews import ReviewLog
 from datagen.pipeline.sources import Sources, run_ingest
 from datagen.pipeline.stage_store import StageStore, code_fingerprint
 from datagen.pipeline.stopping import accepted
+from datagen.schemas.detect import RowFormat
 from datagen.schemas.manifest import DatasetFile, FunnelStep, Manifest
 from datagen.schemas.sample import Sample
 from datagen.schemas.stage import StageResult
 from datagen.split import Exam
 from datagen.workspace import Workspace
+
+ROW_FORMAT: Mapping[tuple[str, Method], RowFormat] = {
+    ("alpaca", "sft"): "alpaca", ("alpaca", "dpo"): "preference_alpaca", ("alpaca", "kto"): "kto_alpaca", ("alpaca", "pt"): "text",
+    ("sharegpt", "sft"): "sharegpt", ("sharegpt", "dpo"): "preference", ("sharegpt", "kto"): "kto", ("sharegpt", "pt"): "text",
+}  # fmt: skip
+"""The row format of a recipe's ``register.format`` for rows learned by a method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ def run_iteration(
     Raises:
         DatagenError: whatever a stage found; finished stages stay on disk.
     """
+    if until == "probe":
+        recipe.examination()  # what has no probe is said before anything is paid
     begun = time.monotonic()
     folder = workspace.iteration(plan.number)
     store = StageStore(folder)
@@ -138,7 +148,7 @@ def run_iteration(
         train.kept,
         exam,
         baseline=workspace.iteration(plan.baseline.number) / "train.jsonl" if plan.baseline else None,
-        config=recipe.probe,
+        config=recipe.examination(),
         runs_dir=workspace.probe_runs,
         vault_log=workspace.state / "vault.jsonl",
         out_dir=folder / "probe",
@@ -222,13 +232,14 @@ def _register(
     spec = recipe.register_as
     data_dir = workspace.root / spec.data_dir
     examined = [s for s in exam.samples if s.tags.get("eval_set") in ("recall", "unseen")]
-    done = register(data_dir, name, train, examined, format=spec.format, replace="own")
+    done = register(data_dir, name, train, examined, format=ROW_FORMAT[spec.format, recipe.method], replace="own")
     config = folder / "train.yaml"
     text = train_yaml(
         name,
         data_dir=data_dir,
         model=spec.model,
         template=spec.template,
+        stage=recipe.method,
         output_dir=str(workspace.root / "saves" / name),
         has_eval=bool(examined),
         train_rows=len(train),

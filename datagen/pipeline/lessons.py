@@ -78,7 +78,8 @@ def write_exam(recipe: Recipe, sources: Sources, crew: Crew, *, gold: Sequence[S
     spec = recipe.exam
     held_out = choose_unseen_documents(sources.documents, ratio=spec.unseen_documents, salt=spec.salt)
     n_unseen = round(spec.size * spec.unseen_share) if held_out else 0
-    refuse = _refuse_near_duplicates(recipe, "prompt")
+    # A label on an answer is examined with its other answer too; of everything else, one exam row a question. A text has no prompt.
+    refuse = _refuse_near_duplicates(recipe, "both" if recipe.method in ("kto", "pt") else "prompt")
     parts: list[StageResult] = []
     inside = [d for d in sources.documents if d.path in held_out]
     outside = [d for d in sources.documents if d.path not in held_out]

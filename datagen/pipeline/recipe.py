@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from datagen import library
 from datagen.errors import UsageError, suggest
-from datagen.generate.specs import SPECS, StrategySpec
+from datagen.generate.specs import METHOD, SPECS, Method, StrategySpec
 from datagen.jsonl import read_text
 from datagen.probe.config import ProbeConfig
 from datagen.schemas.document import Language
@@ -40,6 +40,8 @@ class ExamSpec(Frozen):
 
 
 class GenerateSpec(Frozen):
+    """How rows are made. All strategies of a recipe make rows that are learned by one method (see ``generate.specs.METHOD``)."""
+
     strategies: tuple[StrategySpec, ...] = Field(min_length=1)
     persona: dict[Language, str] = {}
     max_attempts: int = Field(default=3, ge=1, le=20)
@@ -48,6 +50,18 @@ class GenerateSpec(Frozen):
     quotas: dict[str, Annotated[int, Field(ge=0)]] = Field(
         default={}, description="new rows wanted about a folder or document, before the rest is spread evenly; 0 leaves it out"
     )
+
+    @model_validator(mode="after")
+    def _one_method(self) -> "GenerateSpec":
+        methods = {spec.kind: METHOD[spec.kind] for spec in self.strategies}
+        if len(set(methods.values())) > 1:
+            listed = ", ".join(f"{kind} makes {method} rows" for kind, method in methods.items())
+            raise ValueError(f"a set is learned by one method ({listed}); write one recipe for each")
+        return self
+
+    @property
+    def method(self) -> Method:
+        return METHOD[self.strategies[0].kind]
 
 
 class CleanSpec(Frozen):
@@ -85,6 +99,31 @@ class Recipe(Frozen):
         if any(size < 1 for size in self.sizes) or list(self.sizes) != sorted(set(self.sizes)):
             raise ValueError(f"sizes must be positive and growing, got {list(self.sizes)}")
         return self
+
+    @model_validator(mode="after")
+    def _probe_learns_as_the_set(self) -> "Recipe":
+        if "stage" in self.probe.model_fields_set and self.probe.stage != self.generate.method:
+            raise ValueError(f"probe.stage is {self.probe.stage}, the strategies make {self.generate.method} rows: leave probe.stage out")
+        return self
+
+    @property
+    def method(self) -> Method:
+        """How the set is learned: ``sft``, ``dpo``, ``kto`` or ``pt``."""
+        return self.generate.method
+
+    def examination(self) -> ProbeConfig:
+        """Return the probe's settings for this recipe's rows.
+
+        Raises:
+            UsageError: there is no probe for them.
+        """
+        if self.method == "kto":
+            raise UsageError(
+                "feedback rows (KTO) have no probe: its paired comparison needs two answers to one question (dpo), one answer to learn "
+                "(sft) or a text (pt), and a label on a single answer is none of them",
+                hint="stop before it with --until register; or make preference rows, which the probe trains by dpo",
+            )
+        return self.probe.model_copy(update={"stage": self.method})
 
 
 def load_recipe(name: str, *, settings: Sequence[str] = (), library_dir: Path | None = None, workspace: Path | None = None) -> Recipe:
@@ -151,6 +190,8 @@ def _explain(error: Any, tree: dict[str, Any]) -> str:
     if error["type"] == "union_tag_invalid":
         kind = str(error["ctx"]["tag"])
         return f"{where}: no strategy '{kind}' ({suggest(kind, SPECS)})"
+    if error["type"] == "value_error":
+        return f"{where}: {error['msg'].removeprefix('Value error, ')}"
     return f"{where}: {error['msg']}, got {str(error['input'])[:80]!r}"
 
 

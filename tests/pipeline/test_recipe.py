@@ -69,7 +69,7 @@ def test_a_wrong_setting_is_a_usage_error(tmp_path: Path, setting: str) -> None:
 
 @pytest.mark.parametrize("kind", SPECS)
 def test_an_unknown_key_of_any_strategy_is_named_with_its_neighbour(tmp_path: Path, kind: str) -> None:
-    model = "" if kind == "extractive" else ", model: 'openai:m'"
+    model = "" if kind in ("extractive", "passage") else ", model: 'openai:m'"
     path = tmp_path / "r.yaml"
     path.write_text(GOOD.replace("kind: extractive", f"{{kind: {kind}{model}, weigth: 2}}"), encoding="utf-8")
     with pytest.raises(UsageError, match=rf"unknown key 'generate.strategies.0.{kind}.weigth' .did you mean 'weight'"):
