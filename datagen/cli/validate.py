@@ -24,6 +24,7 @@ def validate(
     model: Annotated[str | None, typer.Option("--model", help="Model folder: also count tokens with its tokenizer.")] = None,
     template: Annotated[str | None, typer.Option("--template", help="LLaMA-Factory template; default: chosen from the model.")] = None,
     cutoff_len: Annotated[int, typer.Option("--cutoff-len", min=1, help="LLaMA-Factory's cutoff_len.")] = 2048,
+    packing: Annotated[bool, typer.Option("--packing", help="With --model: sft rows are trained with packing or neat_packing.")] = False,
     fix: Annotated[Path | None, typer.Option("--fix", help="Write a repaired copy of FILE (or of the entry --name) here.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,7 +34,7 @@ def validate(
     from datagen.export.llamafactory.rules.validate import validate as check
 
     row_format = format_named(format) if format else None
-    report = check(path, name=name, stage=stage, format=row_format, model=model, template=template, cutoff_len=cutoff_len)
+    report = check(path, name=name, stage=stage, format=row_format, model=model, template=template, cutoff_len=cutoff_len, packing=packing)
     fixed = repair(entry_file(path, name), fix, format=row_format) if fix else None
     value = report.to_json() | ({"fix": fixed.to_json()} if fixed else {})
     emit(value, as_json=as_json, human="\n".join([*_report_lines(report), *(_fix_lines(fixed) if fixed else [])]))

@@ -2,8 +2,8 @@
 
     python lf_tokens_driver.py JOBS.json MODEL_DIR OUT.json
 
-``JOBS.json``: a list of ``{"id", "data_dir", "name", "stage", "template", "cutoff_len"}``. Writes ``{id: [{column: [ids]}]}`` with the
-columns that hold token ids and labels.
+``JOBS.json``: a list of ``{"id", "data_dir", "name", "stage", "template", "cutoff_len"}``, ``arguments`` being optional. Writes
+``{id: [{column: [ids]}]}`` with the columns that hold token ids and labels.
 """
 
 import importlib
@@ -31,7 +31,7 @@ def main(jobs: Path, model: Path, out: Path) -> None:
             "dataset_dir": job["data_dir"], "template": job["template"], "cutoff_len": job["cutoff_len"],
             "output_dir":
             f"{out}.d/{job['id']}", "overwrite_cache": True, "use_cpu": True, "report_to": "none", "packing": False,
-        }  # fmt: skip
+        } | job.get("arguments", {})  # fmt: skip
         if stage == "ppo":
             arguments |= {"reward_model": str(model), "reward_model_type": "full"}
         parsed = hparams.get_train_args(arguments)

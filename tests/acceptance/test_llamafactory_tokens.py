@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
+from datagen.export.llamafactory import validate
 from datagen.export.llamafactory.registry.entry import read_entry
-from datagen.export.llamafactory.rules.align import Aligned, align_alpaca, align_sharegpt
+from datagen.export.llamafactory.rules.align import Aligned
+from datagen.export.llamafactory.rules.converters import converter_of
 from datagen.export.llamafactory.rules.files import load_table
 from datagen.export.llamafactory.rules.stages import Stage
 from datagen.export.llamafactory.templates.spec import TEMPLATES
 from datagen.export.llamafactory.tokens.check import token_check
 from datagen.export.llamafactory.tokens.encode import Encoded, encode_row
+from datagen.export.llamafactory.tokens.packing import pack
 
 pytestmark = pytest.mark.llamafactory
 HERE = Path(__file__).parent
@@ -32,6 +35,16 @@ EDGES = [
     [("system", "你是酒店助手。"), ("human", "两间房"),
      ("function_call", '[{"name": "a", "arguments": {}}, {"name": "b", "arguments": {"n": 2}}]'),
      ("observation", "300<300>"), ("gpt", "每晚300元。")],
+]  # fmt: skip
+TOOL = {"name": "rate", "description": "Price", "parameters": {"type": "object", "properties": {"room": {"type": "integer"}}}}
+CALL = {"id": "c", "type": "function", "function": {"name": "rate", "arguments": '{"room": 1}'}}
+OPENAI = [
+    {"messages": [{"role": "user", "content": "有早餐吗？"}, {"role": "assistant", "content": "有。"}], "tools": ""},
+    {"messages": [{"role": "system", "content": "你是前台。"}, {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}],
+     "tools": ""},
+    {"messages": [{"role": "system", "content": "你是前台。"}, {"role": "user", "content": "两间房"},
+                  {"role": "assistant", "content": "", "tool_calls": [CALL, CALL]}, {"role": "tool", "content": "300"},
+                  {"role": "tool", "content": "400"}, {"role": "assistant", "content": "共700元。"}], "tools": json.dumps([TOOL])},
 ]  # fmt: skip
 # A call with text before it: templates that fuse the system text stop on it.
 CALL_AFTER_TEXT = [
@@ -57,6 +70,14 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         edges = [{"conversations": [{"from": role, "value": value} for role, value in turns]} for turns in conversations]
         (folder / f"{name}.json").write_text(json.dumps(edges, ensure_ascii=False), encoding="utf-8")
         chosen[name] = {"file_name": f"{name}.json", "formatting": "sharegpt"}
+    repeated = rng.choices(json.loads((shared / "alpaca_zh_demo.json").read_text(encoding="utf-8")), k=2300)
+    (folder / "repeated.json").write_text(json.dumps(repeated, ensure_ascii=False), encoding="utf-8")
+    chosen["repeated"] = info["alpaca_zh_demo"] | {"file_name": "repeated.json"}
+    (folder / "openai.json").write_text(json.dumps(OPENAI, ensure_ascii=False), encoding="utf-8")
+    tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
+    tags |= {"observation_tag": "tool", "function_tag": "function", "system_tag": "system"}
+    columns = {"messages": "messages", "tools": "tools"}
+    chosen["openai"] = {"file_name": "openai.json", "formatting": "openai", "columns": columns, "tags": tags}
     (folder / "dataset_info.json").write_text(json.dumps(chosen), encoding="utf-8")
     sets = [
         *((name, "sft", "default", 2048) for name in N_PER_SET),
@@ -64,19 +85,41 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         *(("edges", "sft", template, cutoff) for template in TEMPLATES if template != "gemma3" for cutoff in (1024, 4096)),
         *(("call_after_text", "sft", name, 1024) for name, spec in TEMPLATES.items() if not spec.fuses_system),
         *(("glaive_toolcall_zh_demo", "sft", template, 300) for template in ("qwen", "llama3", "mistral", "gemma2")),
+        *(("openai", "sft", template, 2048) for template in ("default", "qwen3", "llama3")),
         ("alpaca_zh_demo", "ppo", "qwen3", 64),
     ]
     keys = ("name", "stage", "template", "cutoff_len")
-    return [dict(zip(keys, each, strict=True)) | {"id": "-".join(map(str, each)), "data_dir": str(folder)} for each in sets]
+    plain = [dict(zip(keys, each, strict=True)) | {"id": "-".join(map(str, each)), "data_dir": str(folder)} for each in sets]
+    packed = [("alpaca_en_demo", 512), ("glaive_toolcall_zh_demo", 300), ("repeated", 256)]
+    return plain + [
+        {"name": name, "stage": "sft", "template": "qwen3_nothink", "cutoff_len": cutoff, "data_dir": str(folder), "id": f"{name}-{key}"}
+        | {"arguments": {key: True}}
+        for name, cutoff in packed
+        for key in ("packing", "neat_packing")
+    ]
 
 
 def predicted(job: dict[str, Any]) -> list[list[Encoded]]:
     folder = Path(job["data_dir"])
     entry = read_entry(job["name"], json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))[job["name"]])
-    align = align_alpaca if entry.formatting == "alpaca" else align_sharegpt
+    align = converter_of(entry)
+    assert align
     rows: list[Aligned] = [align(row, entry) for row in load_table(folder / entry.file_name).rows]
     how = token_check(MODEL, template=job["template"], cutoff_len=job["cutoff_len"]).how
     return [encode_row(row, job["stage"], how) for row in rows]
+
+
+def check_packing(job: dict[str, Any], observed: list[dict[str, Any]]) -> None:
+    """The numbers of sequences and the tokens in each; the tiny model pads with id 0, which no text holds."""
+    report = validate(
+        Path(job["data_dir"]), name=job["name"], model=MODEL, template=job["template"], cutoff_len=job["cutoff_len"], packing=True
+    )
+    assert report.tokens[0].packed_sequences == len(observed), job["id"]
+    capacity = job["cutoff_len"] - 1
+    lengths = [(i, len(row[0].input_ids)) for i, row in enumerate(predicted(job | {"cutoff_len": capacity}))]
+    seen = [len(row["input_ids"]) - next(i for i, token in enumerate([*reversed(row["input_ids"]), 1]) if token) for row in observed]
+    assert [sum(sequence) for sequence in pack(lengths, capacity)] == seen, job["id"]
+    assert {len(row["input_ids"]) for row in observed} == {job["cutoff_len"]}
 
 
 def test_ids_and_labels_equal_llamafactorys(jobs: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -89,6 +132,9 @@ def test_ids_and_labels_equal_llamafactorys(jobs: list[dict[str, Any]], tmp_path
     observed = json.loads(out.read_text(encoding="utf-8"))
     n_real = 0
     for job in jobs:
+        if "arguments" in job:
+            check_packing(job, observed[job["id"]])
+            continue
         rows = predicted(job)
         assert len(rows) == len(observed[job["id"]]), job["id"]
         for number, (sequences, seen) in enumerate(zip(rows, observed[job["id"]], strict=True)):

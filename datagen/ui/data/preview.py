@@ -12,8 +12,9 @@ from pathlib import Path
 from datagen.export.formats import to_rows
 from datagen.export.llamafactory.registry.entry import read_entry, write_entry
 from datagen.export.llamafactory.registry.register import fitting_format
-from datagen.export.llamafactory.rules.align import Aligned, Crash, converter_of
+from datagen.export.llamafactory.rules.align import Aligned, Crash
 from datagen.export.llamafactory.rules.check import Report, check_table, default_stage
+from datagen.export.llamafactory.rules.converters import converter_of
 from datagen.export.llamafactory.rules.table import build_table
 from datagen.export.llamafactory.tokens.check import token_check
 from datagen.export.llamafactory.tokens.encode import IGNORED, encode_row

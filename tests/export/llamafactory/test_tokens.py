@@ -13,6 +13,7 @@ from datagen.errors import UsageError
 from datagen.export.llamafactory import Report, validate
 from datagen.export.llamafactory.templates.spec import TEMPLATES
 from datagen.export.llamafactory.tokens.encode import split_budget
+from datagen.export.llamafactory.tokens.packing import pack
 
 EOT, EOS, THINK = "<|im_end|>", "<|endoftext|>", "<think>\n客人问退房。\n</think>\n\n"
 
@@ -52,6 +53,25 @@ def test_lengths_are_counted_under_the_template(model: Path, tmp_path: Path) -> 
     # <|im_start|>user\nabc<|im_end|>\n<|im_start|>assistant\n + de<|im_end|>\n, special tokens counting one
     expected = (1 + 5 + 3 + 1 + 1 + 1 + 10) + (2 + 1 + 1)
     assert (stats.tokens, stats.longest, stats.p50, stats.over_cutoff, stats.template) == (expected, expected, expected, 0, "qwen3_nothink")
+
+
+def test_packed_rows_are_counted_in_sequences(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check(model, tmp_path, [["abc", "de"], ["abc", "de"], ["abc", "de"]])  # 26 tokens each
+    arguments = ["validate", str(tmp_path / "rows.json"), "--model", str(model), "--template", "qwen3_nothink", "--packing"]
+    assert main([*arguments, "--cutoff-len", "53", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["tokens"][0]["packed_sequences"] == 2
+    assert report["findings"][-1]["message"] == "3 rows are packed into 2 sequences of 53 tokens, 74% filled"
+    assert main(["validate", str(tmp_path / "rows.json"), "--packing"]) == 2
+    assert "packing needs the model" in capsys.readouterr().err
+
+
+@given(st.lists(st.integers(1, 40), max_size=60))
+def test_packing_keeps_every_row_that_fits(lengths: list[int]) -> None:
+    sequences = pack(enumerate(lengths), 30)
+    assert sorted(length for sequence in sequences for length in sequence) == sorted(length for length in lengths if length <= 30)
+    assert all(sum(sequence) <= 30 for sequence in sequences)
+    assert pack([(0, 20), (1, 10), (999, 10), (1000, 10)], 30) == [[20, 10], [10], [10]]
 
 
 def test_an_answer_that_loses_its_end_is_bad(model: Path, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ The outcome of a row before the stage's own rules: :class:`Aligned`, with ``defe
 Source: LLaMA-Factory: src/llamafactory/data/converter.py
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -53,11 +52,6 @@ class Crash(Exception):
         self.code = code
         self.message = message
         self.fix = fix
-
-
-def converter_of(entry: Entry) -> Callable[[JsonObject, Entry], Aligned] | None:
-    """Return the converter for an entry's formatting; None if LLaMA-Factory has none by that name or datagen does not model it."""
-    return {"alpaca": align_alpaca, "sharegpt": align_sharegpt}.get(str(entry.formatting))
 
 
 def align_alpaca(row: JsonObject, entry: Entry) -> Aligned:
@@ -109,14 +103,32 @@ def align_sharegpt(row: JsonObject, entry: Entry) -> Aligned:
     Raises:
         Crash: no list of turns, missing tags in the entry, or chosen/rejected with an unknown role.
     """
+    turns = turns_of(row, entry)
+    system, turns = take_system(row, entry, turns)
+    prompt, defect = _walk(turns, entry)
+    return finish(row, entry, prompt, system, defect)
+
+
+def turns_of(row: JsonObject, entry: Entry) -> list[object]:
+    """Return the list of turns of a row.
+
+    Raises:
+        Crash: there is none.
+    """
     messages = _required(row, entry, "messages")
     if not isinstance(messages, list):
         raise Crash(
             "turns_missing", f"'{entry.column('messages')}' must be a list of turns, got {_type(messages)}", "write a list of turns"
         )
-    turns = cast("list[object]", messages)
-    system, turns = _take_system(row, entry, turns)
-    prompt, defect = _walk(turns, entry)
+    return cast("list[object]", messages)
+
+
+def finish(row: JsonObject, entry: Entry, prompt: list[Turn], system: object, defect: Defect | None) -> Aligned:
+    """Part turns into prompt and answers: by the label, by the pair, or the last one.
+
+    Raises:
+        Crash: a column the entry names is missing, or chosen/rejected with an unknown role.
+    """
     n_turns = len(prompt)
     wanted = 1 if entry.ranked else 0
     if n_turns % 2 != wanted and defect is None:
@@ -146,10 +158,11 @@ def align_sharegpt(row: JsonObject, entry: Entry) -> Aligned:
     return aligned
 
 
-def _take_system(row: JsonObject, entry: Entry, turns: list[object]) -> tuple[object, list[object]]:
+def take_system(row: JsonObject, entry: Entry, turns: list[object]) -> tuple[object, list[object]]:
+    """Return the system text, of the first turn or of the column, and the turns without it."""
     tag = entry.tag("system_tag")
-    if tag and turns and _field(turns[0], entry, "role_tag") == tag:
-        return _field(turns[0], entry, "content_tag"), turns[1:]
+    if tag and turns and field_of(turns[0], entry, "role_tag") == tag:
+        return field_of(turns[0], entry, "content_tag"), turns[1:]
     return (_get(row, entry, "system") if entry.column("system") else ""), turns
 
 
@@ -162,23 +175,23 @@ def _walk(turns: list[object], entry: Entry) -> tuple[list[Turn], Defect | None]
     names |= {entry.tag("function_tag"): "function", entry.tag("system_tag"): "system"}
     aligned: list[Turn] = []
     for i, turn in enumerate(turns):
-        role = _field(turn, entry, "role_tag")
+        role = field_of(turn, entry, "role_tag")
         accepted = (odd, even)[i % 2]
         known = "" if role is None else role
         if not isinstance(known, str) or known not in accepted:
             wanted = " or ".join(repr(tag) for tag in accepted if tag) or "no role: the entry's tags lack it"
             fix = "alternate user and assistant turns; put a system turn first; list all seven tags in the entry"
             return aligned, Defect("role_order", f"turn {i + 1} has role {role!r} where {wanted} is needed", fix)
-        aligned.append(Turn(names[known], _field(turn, entry, "content_tag")))
+        aligned.append(Turn(names[known], field_of(turn, entry, "content_tag")))
     return aligned, None
 
 
 def _answer(turn: JsonObject, entry: Entry) -> Turn:
-    role = _field(turn, entry, "role_tag")
+    role = field_of(turn, entry, "role_tag")
     names = {entry.tag(f"{kind}_tag"): kind for kind in ("user", "assistant", "observation", "function", "system")}
     if not isinstance(role, str) or role not in names:
         raise Crash("unknown_role", f"chosen or rejected has the unknown role {role!r}", f"use {entry.tag('assistant_tag')!r}")
-    return Turn(names[role], _field(turn, entry, "content_tag"))
+    return Turn(names[role], field_of(turn, entry, "content_tag"))
 
 
 def _frame(row: JsonObject, entry: Entry, prompt: list[Turn], system: object) -> Aligned:
@@ -206,7 +219,12 @@ def _required(row: JsonObject, entry: Entry, name: str) -> object:
     return _get(row, entry, name)
 
 
-def _field(turn: object, entry: Entry, tag: str) -> object:
+def field_of(turn: object, entry: Entry, tag: str) -> object:
+    """Return a field of a turn by its tag.
+
+    Raises:
+        Crash: no object, or no such field.
+    """
     name = entry.tag(tag)
     if not isinstance(turn, dict):
         raise Crash("turn_not_object", f"a turn must be an object, got {_type(turn)}", "write turns as objects")

@@ -5,7 +5,7 @@ fix. Severities: ``crash`` the whole run stops; ``drop`` LLaMA-Factory leaves th
 ``note`` worth knowing. ``errors`` are crash and drop.
 
 With a :class:`~datagen.export.llamafactory.tokens.check.TokenCheck` also what depends on the model's tokenizer: truncation, control
-tokens, thinking blocks. Not predicted: SFT packing; formatting ``openai``.
+tokens, thinking blocks. Packing of SFT rows changes no fate.
 """
 
 from collections import Counter
@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 
 from datagen.export.findings import Finding, Severity
 from datagen.export.llamafactory.registry.entry import Entry
-from datagen.export.llamafactory.rules.align import Aligned, Crash, Defect, converter_of
+from datagen.export.llamafactory.rules.align import Aligned, Crash, Defect
+from datagen.export.llamafactory.rules.converters import converter_of
 from datagen.export.llamafactory.rules.quality import quality_findings
 from datagen.export.llamafactory.rules.stages import Stage, judge
 from datagen.export.llamafactory.rules.table import Table
@@ -137,9 +138,10 @@ def _entry_findings(entry: Entry, stage: Stage) -> list[Finding]:
         found.append(Finding(entry.name, None, code, severity, message, fix))
 
     if converter_of(entry) is None:
-        known = entry.formatting == "openai"
-        message = "formatting 'openai' changes system prompts and is not checked" if known else f"no converter named {entry.formatting!r}"
-        add("formatting", "crash", message, "use formatting 'sharegpt' with all seven tags, or 'alpaca'")
+        add("formatting", "crash", f"no converter named {entry.formatting!r}", "use formatting 'sharegpt' with all seven tags, or 'alpaca'")
+    if entry.formatting == "openai":
+        message = "formatting 'openai' adds 'detailed thinking off' to system prompts, and arguments given as text are quoted twice"
+        add("formatting_edits", "note", message, "use formatting 'sharegpt' with all seven tags: role, content, user, assistant, ...")
     if not isinstance(entry.ranking, bool):
         add(
             "ranking_not_bool",

@@ -23,21 +23,23 @@ def validate(
     model: str | Path | None = None,
     template: str | None = None,
     cutoff_len: int = 2048,
+    packing: bool = False,
 ) -> Report:
     """Predict what LLaMA-Factory does with every row.
 
     ``path`` is a dataset file, a ``dataset_info.json``, or the folder that holds one; for the latter two ``name`` picks one entry (or the
     pair ``name_train`` and ``name_eval``), else all local entries are checked. Without ``stage``, each set is checked for the stage it is
-    made for.
+    made for. ``packing``: also how many sequences LLaMA-Factory packs rows of stage sft into (``packing`` or ``neat_packing``).
 
     Raises:
         UsageError: no such file or entry, or a set that is not a local file.
         MissingExtra: ``model`` is given and transformers is not installed.
         DataError: ``dataset_info.json`` itself cannot be read, or no format fits the file.
     """
-    if model is None and template is not None:
-        raise UsageError("a template needs the model whose tokenizer it is used with", hint="give --model DIR")
-    tokens = token_check(model, template=template, cutoff_len=cutoff_len) if model is not None else None
+    if model is None and (template is not None or packing):
+        given = "packing" if template is None else "a template"
+        raise UsageError(f"{given} needs the model whose tokenizer it is used with", hint="give --model DIR")
+    tokens = token_check(model, template=template, cutoff_len=cutoff_len, packing=packing) if model is not None else None
     if path.is_dir() or path.name == FILE_NAME:
         data_dir = path if path.is_dir() else path.parent
         return _validate_info(data_dir, name, stage, tokens)

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from datagen.export.llamafactory.rules.align import Aligned, Crash, Defect
@@ -13,17 +13,20 @@ from datagen.export.llamafactory.templates.choose import choose_template
 from datagen.export.llamafactory.templates.spec import template_spec
 from datagen.export.llamafactory.templates.tools import calls_text
 from datagen.export.llamafactory.tokens.encode import Encoded, Encoding, encode_row, pretraining_length, texts_of
+from datagen.export.llamafactory.tokens.packing import BATCH, filled, pack
 from datagen.export.llamafactory.tokens.tokenizer import load_tokenizer
 from datagen.jsonl import JsonObject
 
 _CHUNK = 2000
-_PACKED_BATCH = 1000  # LLaMA-Factory's preprocessing_batch_size: pre-training texts are packed batch by batch
 _CLOSED = re.compile(r"<think>\n.*?\n</think>\n\n", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenStats:
-    """Lengths in tokens of a dataset's kept rows under one template, before any cut (for pairs: the longer of the two)."""
+    """Lengths in tokens of a dataset's kept rows under one template, before any cut (for pairs: the longer of the two).
+
+    ``packed_sequences``: how many sequences the rows are trained as, where they are packed.
+    """
 
     dataset: str
     model: str
@@ -35,6 +38,7 @@ class TokenStats:
     p95: int
     longest: int
     over_cutoff: int
+    packed_sequences: int | None = None
 
     def to_json(self) -> JsonObject:
         return asdict(self)
@@ -49,6 +53,7 @@ class TokenCheck:
     template_why: str
     how: Encoding
     control: re.Pattern[str] | None = field(default=None)
+    packing: bool = False
 
     def stops(self, row: Aligned) -> Crash | None:
         """Return why the template stops on a row that the template ``default`` trains on: a call with text before it, where it reads
@@ -67,6 +72,9 @@ class TokenCheck:
         self, dataset: str, rows: Sequence[Aligned | Crash], fates: Sequence[Defect | Crash | None], stage: Stage
     ) -> tuple[list[Note], TokenStats]:
         """Return the findings about kept rows, and the lengths. A finding with row -1 concerns the dataset."""
+        packing = self.packing and stage == "sft"
+        how = replace(self.how, cutoff_len=self.how.cutoff_len - 1) if packing else self.how
+        cut: list[tuple[int, int]] = []
         kept = [(i, row) for i, (row, fate) in enumerate(zip(rows, fates, strict=True)) if fate is None and isinstance(row, Aligned)]
         notes = list(self._vocabulary())
         lengths: list[int] = []
@@ -77,15 +85,24 @@ class TokenCheck:
                 continue
             self.how.tokenizer.prepare(text for _, row in part for text in texts_of(row, stage, self.how))
             for i, row in part:
-                encoded = encode_row(row, stage, self.how)
+                encoded = encode_row(row, stage, how)
                 lengths.append(max(sequence.full_length for sequence in encoded))
-                notes += _row_notes(i, encoded, self.how.cutoff_len, stage)
+                notes += _row_notes(i, encoded, how.cutoff_len, stage)
+                if packing:
+                    cut.append((i, len(encoded[0].input_ids)))
             self.how.tokenizer.forget()
         if stage == "pt":
             notes += self._packing(lengths)
         else:
             notes += self._thinking([row for _, row in kept], [i for i, _ in kept], stage)
-        return notes, self._stats(dataset, sorted(lengths))
+        stats = self._stats(dataset, sorted(lengths))
+        if not packing:
+            return notes, stats
+        sequences = pack(cut, how.cutoff_len)
+        share = filled(sequences, how.cutoff_len)
+        message = f"{len(cut)} rows are packed into {len(sequences)} sequences of {self.how.cutoff_len} tokens, {share:.0%} filled"
+        notes.append(Note(-1, "packed", "note", message, "count steps in sequences, not rows; nothing to repair"))
+        return notes, replace(stats, packed_sequences=len(sequences))
 
     def _vocabulary(self) -> Iterator[Note]:
         if self.how.tokenizer.n_added:
@@ -93,7 +110,7 @@ class TokenCheck:
             yield Note(-1, "template_adds_tokens", "bad", message, "choose the model's own template, or train with resize_vocab: true")
 
     def _packing(self, lengths: Sequence[int]) -> Iterator[Note]:
-        batches = [sum(lengths[i : i + _PACKED_BATCH]) for i in range(0, len(lengths), _PACKED_BATCH)]
+        batches = [sum(lengths[i : i + BATCH]) for i in range(0, len(lengths), BATCH)]
         cutoff = self.how.cutoff_len
         sequences = sum(total // cutoff for total in batches)
         if batches and sequences == 0:
@@ -139,9 +156,9 @@ class TokenCheck:
 
 
 def token_check(
-    model: str | Path, *, template: str | None = None, cutoff_len: int = 2048, enable_thinking: bool | None = True
+    model: str | Path, *, template: str | None = None, cutoff_len: int = 2048, enable_thinking: bool | None = True, packing: bool = False
 ) -> TokenCheck:
-    """Load a model's tokenizer; the template is chosen from the model unless given.
+    """Load a model's tokenizer; the template is chosen from the model unless given. ``packing`` concerns stage sft only.
 
     Raises:
         UsageError: unknown template or no tokenizer at ``model``.
@@ -150,9 +167,8 @@ def token_check(
     name, why = (template, "given") if template else choose_template(model)[:2]
     spec = template_spec(name)
     tokenizer = load_tokenizer(model, spec)
-    return TokenCheck(
-        str(model), name, why, Encoding(spec, tokenizer, cutoff_len, enable_thinking), _control_pattern(tokenizer.special_tokens)
-    )
+    how = Encoding(spec, tokenizer, cutoff_len, enable_thinking)
+    return TokenCheck(str(model), name, why, how, _control_pattern(tokenizer.special_tokens), packing)
 
 
 def _control_pattern(tokens: Sequence[str]) -> re.Pattern[str] | None:
