@@ -44,7 +44,8 @@ def iterate(
         against = f"v{plan.baseline.number}" if plan.baseline else "the untrained model"
         where = ", ".join(f"{name} +{n}" for name, n in plan.quotas.items())
         price = f", about {cost:.2f} to pay" if cost else ""
-        say(f"step {plan.look}: {plan.size} rows against {against}{price}" + (f"; first {where}" if where else ""))
+        why = f", with people's decisions on v{plan.parent.number}" if plan.review_of and plan.parent else ""
+        say(f"step {plan.look}: {plan.size} rows against {against}{why}{price}" + (f"; first {where}" if where else ""))
 
     limits = Limits(target=target, budget=budget, delta=loaded.probe.delta)
     with listening() as listener:
@@ -57,6 +58,7 @@ def iterate(
                 "iteration": s.manifest.number,
                 "rows": s.manifest.datasets["train"].rows,
                 "skipped": s.skipped,
+                "review": bool(s.manifest.fingerprints.get("review_of")),
                 "accepted": s.manifest.accepted,
                 "verdict": s.manifest.verdict(),
                 "control": s.manifest.control,

@@ -3,6 +3,9 @@
 Each step makes an iteration that grows the last one's rows, compares it with the incumbent (the last accepted iteration; at first the
 untrained model) on the frozen exam, and decides. There is no state but the manifests: killed anywhere, the same call finds what is
 finished, takes the same decisions from it, and goes on.
+
+Decisions of people on rows reach the next step that grows. Where a campaign has stopped or asks for a look by hand, the same call, after
+they decided, takes one more step of the same size with their decisions, and goes on growing if that step's verdict allows it.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +17,7 @@ from datagen.pipeline.iteration import Outcome, Plan
 from datagen.pipeline.priorities import quotas, read_priorities
 from datagen.pipeline.progress import Listener, Silent
 from datagen.pipeline.recipe import Recipe
-from datagen.pipeline.run import Iterations
+from datagen.pipeline.run import Iterations, undecided
 from datagen.pipeline.stopping import Decision, Limits, decide
 from datagen.schemas.manifest import Manifest
 from datagen.workspace import Workspace
@@ -72,49 +75,84 @@ def iterate(
         raise UsageError(f"{len(recipe.sizes)} sizes: a campaign takes at most {MOST_LOOKS} verdicts on one exam", hint="use fewer sizes")
     limits = limits or Limits(delta=recipe.probe.delta)
     iterations = Iterations(recipe, workspace, docs, listener or Silent(), budget=limits.budget)
-    steps: list[Step] = []
-    incumbent: Manifest | None = None
+    campaign = _Campaign(iterations, limits, control=control, guided=guided, on_step=on_step)
     with workspace.lock():
-        for look, size in enumerate(recipe.sizes, start=1):
-            parent = steps[-1].manifest if steps else None
-            plan = iterations.plan(
-                size,
-                parent=parent,
-                baseline=incumbent,
-                look=look,
-                control=control and incumbent is not None,
-                vault=True,
-                quotas=_quotas(workspace, parent, size) if guided and parent and not recipe.generate.quotas else None,
-            )
-            if on_step:
-                on_step(plan, _estimated_cost(steps, size))
-            found = iterations.finished(plan)
-            if found is None:
-                outcome = iterations.make(plan, until="probe")
-                assert outcome.manifest is not None
-                manifest = outcome.manifest
-            else:
-                outcome, manifest = Outcome(workspace.iteration(plan.number), found, found.funnel), found
-            remaining = recipe.sizes[look:]
-            history = [*(s.manifest for s in steps), manifest]
-            decision = decide(
-                history, remaining=remaining, limits=limits, next_cost=_cost_after(history, remaining[0]) if remaining else 0.0
-            )
-            steps.append(Step(outcome, manifest, found is not None, decision))
-            incumbent = manifest if manifest.accepted else incumbent
-            if decision.action != "continue":
+        for position, size in enumerate(recipe.sizes):
+            campaign.remaining = recipe.sizes[position + 1 :]
+            step = campaign.grow(size)
+            grown = step.manifest
+            while step.decision.action != "continue" and (root := campaign.waiting(grown)) is not None:
+                step = campaign.review(size, grown, root)
+            if step.decision.action != "continue":
                 break
-    last = steps[-1]
-    return CampaignResult(tuple(steps), incumbent, last.decision, last.outcome.folder / "report.html")
+    last = campaign.steps[-1]
+    return CampaignResult(tuple(campaign.steps), campaign.incumbent, last.decision, last.outcome.folder / "report.html")
+
+
+class _Campaign:
+    """The steps taken so far; every one is found again from its manifest, or made."""
+
+    def __init__(
+        self, iterations: Iterations, limits: Limits, *, control: bool, guided: bool, on_step: Callable[[Plan, float], None] | None
+    ) -> None:
+        self._iterations, self._limits, self._control, self._on_step = iterations, limits, control, on_step
+        self._guided = guided and not iterations.recipe.generate.quotas
+        self.steps: list[Step] = []
+        self.incumbent: Manifest | None = None
+        self.remaining: Sequence[int] = ()
+
+    def grow(self, size: int) -> Step:
+        """Take the step to ``size`` rows."""
+        parent = self.steps[-1].manifest if self.steps else None
+        wanted = _quotas(self._iterations.workspace, parent, size) if self._guided and parent else None
+        return self._take(self._plan(size, parent, quotas=wanted))
+
+    def waiting(self, grown: Manifest) -> str | None:
+        """Return the root of people's decisions that the last step does not know yet; None without any, or without a look left."""
+        if len(self.steps) >= MOST_LOOKS:
+            return None
+        return undecided(self._iterations.workspace, self.steps[-1].manifest, grown)
+
+    def review(self, size: int, grown: Manifest, root: str) -> Step:
+        """Take one more step of the same size, with people's decisions on the rows of ``grown``."""
+        return self._take(self._plan(size, self.steps[-1].manifest, reviews=(grown.fingerprint, root)))
+
+    def _plan(
+        self, size: int, parent: Manifest | None, *, quotas: dict[str, int] | None = None, reviews: tuple[str, str] | None = None
+    ) -> Plan:
+        return self._iterations.plan(
+            size,
+            parent=parent,
+            baseline=self.incumbent,
+            look=len(self.steps) + 1,
+            control=self._control and self.incumbent is not None,
+            vault=True,
+            quotas=quotas,
+            reviews=reviews,
+        )
+
+    def _take(self, plan: Plan) -> Step:
+        history = [s.manifest for s in self.steps]
+        if self._on_step:
+            self._on_step(plan, _cost_after(history, plan.size))
+        found = self._iterations.finished(plan)
+        if found is None:
+            outcome = self._iterations.make(plan, until="probe")
+            assert outcome.manifest is not None
+            manifest = outcome.manifest
+        else:
+            outcome, manifest = Outcome(self._iterations.workspace.iteration(plan.number), found, found.funnel), found
+        history = [*history, manifest]
+        next_cost = _cost_after(history, self.remaining[0]) if self.remaining else 0.0
+        decision = decide(history, remaining=self.remaining, limits=self._limits, next_cost=next_cost)
+        self.incumbent = manifest if manifest.accepted else self.incumbent
+        self.steps.append(Step(outcome, manifest, found is not None, decision))
+        return self.steps[-1]
 
 
 def _quotas(workspace: Workspace, parent: Manifest, size: int) -> dict[str, int]:
     missing = size - parent.datasets["train"].rows
     return quotas(read_priorities(workspace, parent, rows=missing)) if missing > 0 else {}
-
-
-def _estimated_cost(steps: Sequence[Step], size: int) -> float:
-    return _cost_after([s.manifest for s in steps], size)
 
 
 def _cost_after(history: Sequence[Manifest], size: int) -> float:

@@ -132,7 +132,7 @@ def run(
                 return RunResult(tuple(outcomes), tuple(skipped), None, "")
         # Decisions taken since then make one more iteration of the last size, compared with the one they are about.
         last = grown
-        while last is not None and grown is not None and (root := _undecided(workspace, last, grown)) is not None:
+        while last is not None and grown is not None and (root := undecided(workspace, last, grown)) is not None:
             look = len(outcomes) + 1
             last = advance(iterations.plan(recipe.sizes[-1], parent=last, baseline=last, look=look, reviews=(grown.fingerprint, root)))
             if last is None:
@@ -142,7 +142,7 @@ def run(
     return RunResult(tuple(outcomes), tuple(skipped), finished.folder / "report.html", finished.manifest.advice)
 
 
-def _undecided(workspace: Workspace, manifest: Manifest, grown: Manifest) -> str | None:
+def undecided(workspace: Workspace, manifest: Manifest, grown: Manifest) -> str | None:
     """Return the root of the decisions the iteration after ``manifest`` takes, or took, into account; None without new ones."""
     following = [m for m in read_ledger(workspace) if m.parent == manifest.number and m.fingerprints.get("review_of") == grown.fingerprint]
     if following:
