@@ -1,8 +1,10 @@
 """OpenAI fine-tuning files: chat rows for supervised tuning, pairs for preference tuning, and OpenAI's limits checked before an upload.
 
-Limits (platform.openai.com/docs/guides/supervised-fine-tuning and the API reference, read 2025): at least 10 examples; 512 MB a file;
-65,536 tokens an example for the gpt-4o and gpt-4.1 models; 128 tools; function names of 64 characters. Tokens are estimated
-(``text.estimate_tokens``), so a row near the limit is ``bad`` and only one far over it is refused.
+Limits, looked up 2026-11-24 in what others print of OpenAI's pages (the pages themselves were out of reach here): at least 10 examples
+(community.openai.com/t/762836); 512 MB a file (API reference, "upload file"; w3cschool.cn/openai_api); 65,536 tokens an example for
+gpt-4o and gpt-4o-mini (MicrosoftDocs/azure-ai-docs, fine-tune-models.md); 128 functions (the OpenAPI schema FineTuneChatRequestInput).
+From memory only: function names of 64 characters; the same token limit for gpt-4.1. Tokens are estimated (``text.estimate_tokens``), so a
+row near the limit is ``bad`` and only one far over it is refused.
 """
 
 import json

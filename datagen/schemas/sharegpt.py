@@ -68,7 +68,7 @@ class Layout:
 
     def normalise(self, row: JsonObject) -> JsonObject:
         """Return the row with canonical column, tag and role names; other values are left alone."""
-        renamed = {self.columns.get(key, key): value for key, value in row.items()}
+        renamed = {self.columns.get(key, key): value for key, value in row.items()} if self.columns else dict(row)
         for column in ("conversations", "chosen", "rejected"):
             value = renamed.get(column)
             if isinstance(value, list):

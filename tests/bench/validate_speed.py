@@ -1,9 +1,13 @@
 """How fast ``validate`` predicts: 100,000 rows of real questions in zh and en, read from disk. Fails at 10 seconds or more.
 
+Seconds on the clock and of the processor (it uses one core) are both printed with the machine's load; on a machine that others use
+(load above the number of cores) the processor's seconds decide.
+
 python tests/bench/validate_speed.py [ROWS]
 """
 
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -33,21 +37,24 @@ def main(n_rows: int) -> int:
             for i in range(n_rows)
             for persona, question, answer in [EN if i % 2 else ZH]
         ]
-        seconds = {}
+        seconds: dict[str, tuple[float, float]] = {}
         for name, text in (
             ("json", json.dumps(rows, ensure_ascii=False)),
             ("jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)),
         ):
             path = Path(folder) / f"rows.{name}"
             path.write_text(text, encoding="utf-8")
-            started = time.perf_counter()
+            started, busy = time.perf_counter(), time.process_time()
             report = validate(path)
-            seconds[name] = time.perf_counter() - started
+            seconds[name] = (time.perf_counter() - started, time.process_time() - busy)
             if (report.rows, report.kept, report.errors) != (n_rows, n_rows, []):
                 raise SystemExit(f"expected {n_rows} rows kept, got {report.kept} of {report.rows}")
     machine = f"{platform.processor() or platform.machine()}, Python {platform.python_version()}"
-    sys.stdout.write("".join(f"{n_rows:,} rows of .{name}: {taken:.2f} s\n" for name, taken in seconds.items()) + f"{machine}\n")
-    return int(max(seconds.values()) >= LIMIT_S)
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    for name, (taken, busy) in seconds.items():
+        sys.stdout.write(f"{n_rows:,} rows of .{name}: {taken:.2f} s, {busy:.2f} s of processor\n")
+    sys.stdout.write(f"{machine}, {cores} cores, load {load:.1f}\n")
+    return int(max(busy if load > cores else taken for taken, busy in seconds.values()) >= LIMIT_S)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 Axolotl reads chat messages (``datagen export --to openai``) and TRL's pairs (``--to trl``). Without equivalent here: reward models and PPO.
 
+Not run here; keys looked up in its configuration schema.
+
 Source: axolotl: src/axolotl/prompt_strategies/chat_template.py, prompt_strategies/dpo/chat_template.py, utils/schemas/config.py
 """
 

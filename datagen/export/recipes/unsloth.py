@@ -1,7 +1,9 @@
 """The same training facts for Unsloth: a Python script, because Unsloth is a library; it reads chat messages (``datagen export --to
 openai``) or TRL's pairs (``--to trl``).
 
-Source: unsloth: README.md (FastLanguageModel, get_peft_model); its trainers are TRL's
+The target modules are listed by name, as its README lists them: only its vision models are seen to take "all-linear".
+
+Source: unsloth: README.md (FastLanguageModel, get_peft_model); its trainers are TRL's. Not run here: it needs a GPU
 """
 
 import shlex
@@ -23,8 +25,8 @@ from trl import {trainer}, {config}
 
 model, tokenizer = FastLanguageModel.from_pretrained(model_name={model!r}, max_seq_length={cutoff_len}, load_in_4bit={four_bit})
 model = FastLanguageModel.get_peft_model(
-    model, r={rank}, lora_alpha={alpha}, lora_dropout=0, target_modules="all-linear", use_gradient_checkpointing="unsloth",
-    random_state={seed},
+    model, r={rank}, lora_alpha={alpha}, lora_dropout=0, use_gradient_checkpointing="unsloth", random_state={seed},
+    target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
 )
 train = load_dataset("json", data_files={train!r}, split="train")
 evaluation = {evaluation}

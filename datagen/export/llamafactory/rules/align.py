@@ -71,7 +71,9 @@ def align_alpaca(row: JsonObject, entry: Entry) -> Aligned:
             )
         prompt += [Turn("user", items[0]), Turn("assistant", items[1])]
     parts: list[str] = []
-    for part in (value for name in ("prompt", "query") if (value := _get(row, entry, name))):
+    for part in (_get(row, entry, "prompt"), _get(row, entry, "query")):
+        if not part:
+            continue
         if not isinstance(part, str):
             raise Crash("prompt_not_text", f"instruction and input must be text, got {type(part).__name__}", "write it as text")
         parts.append(part)

@@ -123,6 +123,8 @@ def _check_head(row: Aligned) -> None:
         raise Crash("system_not_text", f"the system prompt must be text, got {_type(row.system)}", "write it as text")
     if row.tools:
         _check_tools(row.tools)
+    if not any(row.media):
+        return
     texts = "".join(turn.content for turn in row.prompt if isinstance(turn.content, str))
     for name, media in zip(("image", "video", "audio"), row.media, strict=True):
         n_media = len(cast("list[object]", media)) if isinstance(media, list) else int(media is not None)

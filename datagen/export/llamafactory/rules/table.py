@@ -102,7 +102,9 @@ def build_table(rows: Sequence[JsonObject], lines: Sequence[int], *, dates: bool
                 row = next(i for i in range(start, stop) if key in rows[i] and _is_misfit(columns.get(key), rows[i][key], key, dates))
                 fix = f"write '{key}' in every row and with its type ('' or [] instead of null), or save the rows as a .json array"
                 return Table([], [], (), FileProblem("late_type", misfit, fix, row, lines[row]), len(rows))
-    filled = [{key: _fill(row.get(key), kind) for key, kind in columns.items()} for row in rows]
+    nested = {key: kind for key, kind in columns.items() if not _is_plain(kind)}
+    blank = dict.fromkeys(columns)
+    filled = [blank | row | {key: _fill(row.get(key), kind) for key, kind in nested.items()} for row in rows]
     return Table(filled, list(lines), tuple(columns), None, len(rows))
 
 
@@ -181,6 +183,11 @@ def _is_date(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_plain(kind: _Type) -> bool:
+    """Tell whether values of the type stay as they are."""
+    return kind.kind not in ("timestamp", "object") and (kind.item is None or _is_plain(kind.item))
 
 
 def _fill(value: Any, kind: _Type) -> Any:
