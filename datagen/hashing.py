@@ -5,6 +5,9 @@ import json
 from collections.abc import Iterable
 
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def canonical_json(value: object) -> bytes:
     """Serialise to UTF-8 JSON with sorted keys, no spaces and no NaN, so that equal values give equal bytes.
 
@@ -12,9 +15,7 @@ def canonical_json(value: object) -> bytes:
         ValueError: for NaN or infinite numbers.
         TypeError: for values JSON has no form for.
     """
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode(
-        "utf-8", "surrogatepass"
-    )
+    return _CANONICAL.encode(value).encode("utf-8", "surrogatepass")
 
 
 def sha256_hex(data: bytes | str) -> str:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
 _CJK = re.compile(f"[{CJK}]")
+_BESIDE_CJK = re.compile(f"(?<=[{CJK}]) | (?=[{CJK}])")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]+")
 _OTHER_UNIT = re.compile(rf"[^\W_{CJK}]+(?:[.,:][0-9]+)*|[^\s\w]", re.UNICODE)
 _WORD_UNIT = re.compile(rf"[{CJK}]|[^\W_{CJK}]+", re.UNICODE)
@@ -59,8 +60,11 @@ def detect_language(text: str) -> Literal["zh", "en"]:
 
 def fold(text: str) -> str:
     """Fold for comparison: NFKC (full width to half width), lower case, white space removed beside CJK, else one space."""
-    folded = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text).casefold()).strip()
-    return re.sub(rf"(?<=[{CJK}]) | (?=[{CJK}])", "", folded)
+    # NFKC leaves ASCII as it is, and there is no CJK in it.
+    if text.isascii():
+        return " ".join(text.lower().split())
+    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return _BESIDE_CJK.sub("", folded) if " " in folded else folded
 
 
 def units(text: str) -> list[str]:

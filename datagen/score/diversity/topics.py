@@ -90,7 +90,9 @@ def _cluster(vectors: Vectors) -> npt.NDArray[np.int64]:
 def _key_terms(groups: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     """Rank terms by ``tf * log(1 + A / f)``: tf in the cluster (rows with the term), f over all clusters, A the mean cluster size."""
     counted = [Counter(term for text in group for term in set(terms_of(text))) for group in groups]
-    total: Counter[str] = sum(counted, Counter())
+    total: Counter[str] = Counter()
+    for counts in counted:
+        total.update(counts)
     average = sum(map(len, groups)) / max(len(groups), 1)
     named: list[tuple[str, ...]] = []
     for counts, group in zip(counted, groups, strict=True):
