@@ -47,7 +47,7 @@ COMMANDS: dict[str, str] = {
     "store": "Show, prune or export the stored LLM responses.",
     "serve-stub": "Serve a fake OpenAI and Gemini endpoint on loopback for tests.",
     "doctor": "Check what is installed and a whole LLaMA-Factory data directory.",
-    "ls": "List recipes and prompts.",
+    "ls": "List recipes, prompts, schemas and strategies.",
     "cp": "Copy a built-in recipe into the workspace to edit it.",
 }
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, library_of, progress, say, workspace_of
+from datagen.cli.console import JsonOption, emit, library_of, say, workspace_of
+from datagen.cli.generate_spec import read_spec
 from datagen.errors import UsageError, suggest
 
 if TYPE_CHECKING:
     from datagen.clients import CachingClient
-    from datagen.generate.pricing import Estimate
+    from datagen.generate.opening import Crew
     from datagen.generate.runner import Progress
-    from datagen.generate.specs import AnySpec
-    from datagen.generate.strategy import Purpose, Strategy
+    from datagen.generate.strategy import Purpose
     from datagen.schemas.document import Chunk, Document, Language
     from datagen.schemas.stage import StageResult
 
@@ -46,24 +46,35 @@ def generate(
     rpm: Annotated[float | None, typer.Option("--rpm", min=1, help="Most requests a minute; absent: learnt from headers.")] = None,
     tpm: Annotated[float | None, typer.Option("--tpm", min=1, help="Most tokens a minute; absent: learnt from headers.")] = None,
     batch: Annotated[bool, typer.Option("--batch", help="Send through the batch API: half the price, answers within a day.")] = False,
+    judge: Annotated[str | None, typer.Option("--judge", help="An LLM that reads every row with its source and grades it.")] = None,
+    least: Annotated[int, typer.Option("--least-grade", min=1, max=5, help="Lowest grade of the judge a row may have.")] = 4,
+    near: Annotated[float, typer.Option("--near", min=0.01, max=1, help="Similarity from which a row repeats another.")] = 0.7,
+    min_yield: Annotated[
+        float, typer.Option("--min-yield", min=0, max=1, help="Exit code 1 if less of what was examined is accepted.")
+    ] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Price the run and send nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     if style not in STYLES:
         raise UsageError(f"--style {style}: no such row style", hint=suggest(style, STYLES))
-    spec = _read_spec(strategy, model, options or [], items=items, temperature=temperature, exam=exam)
-    from datagen.clients import Limits, open_client
+    spec = read_spec(strategy, model, options or [], items=items, temperature=temperature, exam=exam)
+    from datagen.clients import Account, Limits, open_client, spent_in
+    from datagen.generate.funnel import require_yield
     from datagen.generate.opening import open_crew
-    from datagen.generate.specs import model_of
+    from datagen.generate.specs import JudgeSpec, model_of
     from datagen.ingest import ingest_paths
     from datagen.ingest.chunk import chunk_document
     from datagen.jsonl import write_jsonl
 
+    purpose: Purpose = "exam" if exam else "train"
+    grader = JudgeSpec(model=judge, least=least) if judge else None
     if dry_run and model_of(spec):
-        to: Purpose = "exam" if exam else "train"
-        _price(ctx, paths, spec, target=target, purpose=to, max_tokens=max_tokens, batch=batch, as_json=as_json)
+        from datagen.cli.generate_price import print_price
+
+        print_price(ctx, paths, spec, grader, target=target, purpose=purpose, max_tokens=max_tokens, batch=batch, as_json=as_json)
         return
     workspace = workspace_of(ctx)
+    account = Account(budget, spent_in(workspace.responses, workspace.root)) if budget is not None else None
 
     def open_model(name: str) -> "CachingClient":
         return open_client(
@@ -71,45 +82,45 @@ def generate(
             workspace.responses,
             concurrency=concurrency,
             timeout_s=timeout_s,
-            limits=Limits(rpm=rpm, tpm=tpm, budget=budget),
+            limits=Limits(rpm=rpm, tpm=tpm),
+            account=account,
             batch=batch,
             workspace=workspace.root,
             find_model=_find_model,
         )
 
-    crew = open_crew([spec], open_model, library=library_of(ctx))
-    client = crew.clients[0] if crew.clients else None
-    maker = crew.writers[0][0]
+    crew = open_crew([spec], open_model, judge=grader, library=library_of(ctx))
     found = ingest_paths(paths)
     for skipped in found.skipped:
         say(f"skipped {skipped.path}: {skipped.reason}")
     chunks = [chunk for document in found.documents for chunk in chunk_document(document, max_tokens=max_tokens)]
     result = _run(
+        crew,
         found.documents,
         chunks,
-        maker,
-        client,
         target=target,
-        purpose="exam" if exam else "train",
+        purpose=purpose,
         persona=PERSONA if style == "persona" else None,
         concurrency=concurrency,
+        near=near,
     )
     dropped_path = out.with_suffix(".dropped.jsonl")
     write_jsonl(out, (sample.to_json() for sample in result.kept))
     write_jsonl(dropped_path, (dropped.to_json() for dropped in result.dropped))
-    usage = client.usage if client else None
-    paid = client.budget.price.cost(client.usage.paid_tokens_in, client.usage.paid_tokens_out) if client else 0.0
+    usages = [client.usage for client in crew.clients]
+    paid = crew.paid()
     value = {
         "accepted": len(result.kept),
         "target": target,
         "documents": len(found.documents),
         "chunks": len(chunks),
         "requests": result.stats["requests"],
-        "cached": usage.cached if usage else 0,
+        "yield": result.stats["yield"],
+        "cached": sum(usage.cached for usage in usages),
         "tokens_in": result.stats["tokens_in"],
         "tokens_out": result.stats["tokens_out"],
-        "paid_tokens_in": usage.paid_tokens_in if usage else 0,
-        "paid_tokens_out": usage.paid_tokens_out if usage else 0,
+        "paid_tokens_in": sum(usage.paid_tokens_in for usage in usages),
+        "paid_tokens_out": sum(usage.paid_tokens_out for usage in usages),
         "paid_usd": round(paid, 6),
         "stopped": result.stats["stopped"],
         "dropped": result.reasons(),
@@ -128,23 +139,26 @@ def generate(
     elif len(result.kept) < target:
         lines.append("short of the target: add documents, raise --items, or see the dropped rows for what went wrong")
     emit(value, as_json=as_json, human="\n".join(lines))
+    require_yield(result, min_yield)
     if len(result.kept) < target:
         raise typer.Exit(1)
 
 
 def _run(
+    crew: "Crew",
     documents: "Sequence[Document]",
     chunks: "Sequence[Chunk]",
-    strategy: "Strategy",
-    client: "CachingClient | None",
     *,
     target: int,
     purpose: "Purpose",
     persona: "Mapping[Language, str] | None",
     concurrency: int,
+    near: float,
 ) -> "StageResult":
     import asyncio
 
+    from datagen.cli.generate_view import generation_view
+    from datagen.generate.distinct import refuse_near
     from datagen.generate.runner import generate as generate_rows
 
     async def work(tell: "Callable[[Progress], None]") -> "StageResult":
@@ -152,26 +166,18 @@ def _run(
             return await generate_rows(
                 documents,
                 chunks,
-                [(strategy, 1.0)],
+                crew.writers,
                 target=target,
                 purpose=purpose,
+                refuse=refuse_near(threshold=near),
                 persona=persona,
                 concurrency=concurrency,
                 on_progress=tell,
             )
         finally:
-            if client is not None:
-                await client.aclose()
+            await crew.aclose()
 
-    with progress() as display:
-        task = display.add_task("generate", total=target, note="")
-
-        def tell(state: "Progress") -> None:
-            lost = sum(state.dropped.values())
-            share = f"yield {state.accepted / (state.accepted + lost):.0%}" if state.accepted + lost else ""
-            note = f"{share} · {state.requests} requests · {state.tokens_in + state.tokens_out} tokens" + _cost_note(client, state)
-            display.update(task, completed=state.accepted, note=note)
-
+    with generation_view(crew) as tell:
         return asyncio.run(work(tell))
 
 
@@ -180,110 +186,3 @@ def _find_model(name: str) -> Path:
     from datagen.probe.models.known import resolve_model
 
     return resolve_model(name).prepare("bfloat16", on_note=say)
-
-
-def _cost_note(client: "CachingClient | None", state: "Progress") -> str:
-    """Say what was paid, and after twenty responses what the whole run will cost at this yield."""
-    if client is None or not client.budget.price.cost(1, 1):
-        return ""
-    paid = client.budget.price.cost(client.usage.paid_tokens_in, client.usage.paid_tokens_out)
-    if client.usage.requests < 20 or not state.accepted:
-        return f" · ${paid:.4f}"
-    return f" · ${paid:.4f} of about ${paid * state.target / state.accepted:.2f}"
-
-
-def _read_spec(kind: str, model: str | None, options: "Sequence[str]", *, items: int, temperature: float, exam: bool) -> "AnySpec":
-    """Read the strategy's spec from the options, as a recipe would give it.
-
-    Raises:
-        UsageError: no such strategy or setting, or a model is missing.
-    """
-    import yaml
-    from pydantic import ValidationError
-
-    from datagen.generate.specs import SPECS, AskingSpec, ContrastSpec, examiner
-
-    if kind not in SPECS:
-        raise UsageError(f"--strategy {kind}: no such strategy", hint=suggest(kind, SPECS))
-    wanted = SPECS[kind]
-    settings: dict[str, object] = {"kind": kind}
-    if issubclass(wanted, AskingSpec | ContrastSpec):
-        if model is None and issubclass(wanted, AskingSpec):
-            hint = "for example --model openai:MODEL@http://127.0.0.1:8000/v1, or --strategy extractive"
-            raise UsageError(f"--strategy {kind} needs --model", hint=hint)
-        settings |= {"model": model, "items_per_request": items, "temperature": temperature}
-    for option in options:
-        key, separator, value = option.partition("=")
-        if not separator or key not in wanted.model_fields:
-            raise UsageError(f"--with {option}: no such setting of {kind}", hint=suggest(key, wanted.model_fields))
-        try:
-            settings[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise UsageError(f"--with {option}: the value is not valid YAML") from error
-    try:
-        spec = wanted.model_validate(settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"--with {'.'.join(map(str, first['loc']))}: {first['msg']}, got {str(first['input'])[:80]!r}") from error
-    return examiner(spec) if exam else spec
-
-
-def _price(
-    ctx: typer.Context,
-    paths: "Sequence[Path]",
-    spec: "AnySpec",
-    *,
-    target: int,
-    purpose: "Purpose",
-    max_tokens: int,
-    batch: bool,
-    as_json: bool,
-) -> None:
-    import asyncio
-
-    from datagen.clients import ResponseStore, parse_spec
-    from datagen.clients.prices import BATCH_SHARE, load_prices
-    from datagen.generate.opening import open_strategy
-    from datagen.generate.pricing import DryClient, estimate
-    from datagen.generate.specs import SamplingSpec, model_of
-    from datagen.generate.writer import Writer
-    from datagen.ingest import ingest_paths
-    from datagen.ingest.chunk import chunk_document
-
-    workspace = workspace_of(ctx)
-    assert isinstance(spec, SamplingSpec)
-    model = parse_spec(model_of(spec) or "")
-    price = load_prices(workspace.root).require(model.model, free=model.loopback).times(BATCH_SHARE if batch else 1)
-    store = ResponseStore(workspace.responses) if workspace.responses.exists() else None
-    client = DryClient(store)
-    found = ingest_paths(paths)
-    chunks = [chunk for document in found.documents for chunk in chunk_document(document, max_tokens=max_tokens)]
-    strategy = open_strategy(spec, client, library=library_of(ctx))
-
-    async def work() -> "Estimate":
-        try:
-            return await estimate(
-                strategy,
-                client,
-                found.documents,
-                chunks,
-                store=store,
-                price=price,
-                target=target,
-                rows_per_round=spec.items_per_request,
-                requests_per_round=strategy.requests_per_round if isinstance(strategy, Writer) else 1,
-                purpose=purpose,
-            )
-        finally:
-            await client.aclose()
-
-    priced = asyncio.run(work())
-    value = {"documents": len(found.documents), "chunks": len(chunks), "target": target, **priced.to_json()}
-    source = "measured on stored responses of this model" if priced.measured else "a prior, corrected after 20 responses"
-    lines = [
-        f"{priced.requests} requests for about {priced.rows} of {target} rows, {priced.cached} answered by the store",
-        f"tokens to pay: {priced.tokens_in} in, {priced.tokens_out} out ({source})",
-        f"cost: about ${priced.cost:.4f}, at most ${priced.cost_most:.4f} (${price.input:g} in, ${price.output:g} out per million tokens)",
-        "nothing was sent; --budget sets a cap that is never crossed",
-    ]
-    emit(value, as_json=as_json, human="\n".join(lines))

@@ -3,7 +3,7 @@
 from datagen.clients.base import RetryPolicy
 from datagen.clients.budget import Account, BudgetExhausted
 from datagen.clients.caching import CachingClient
-from datagen.clients.opening import Limits, open_client
+from datagen.clients.opening import Limits, open_client, spent_in
 from datagen.clients.spec import ModelSpec, parse_spec
 from datagen.clients.store import ResponseStore
 from datagen.clients.types import ChatMessage, ChatRequest, ChatResponse, Client, Parameters, RequestFailed
@@ -24,4 +24,5 @@ __all__ = [
     "RetryPolicy",
     "open_client",
     "parse_spec",
+    "spent_in",
 ]

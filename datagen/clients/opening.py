@@ -115,6 +115,17 @@ def spent(store: ResponseStore, table: PriceTable) -> float:
     return sum((table.of(m.model) or FREE).cost(m.tokens_in, m.tokens_out) for m in store.by_model())
 
 
+def spent_in(store_path: Path, workspace: Path) -> float:
+    """Return :func:`spent` of a store by the workspace's price list; 0 if there is no store."""
+    if not store_path.exists():
+        return 0.0
+    store = ResponseStore(store_path)
+    try:
+        return spent(store, load_prices(workspace))
+    finally:
+        store.close()
+
+
 def _open_local(model: ModelSpec, batch_size: int, find_model: Callable[[str], Path] | None) -> Provider:
     from datagen.clients.local import LocalClient
 

@@ -5,6 +5,7 @@ or how many run at once.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 
@@ -33,6 +34,8 @@ class Lane:
         self.weight = weight
         self.accepted = 0
         self.exhausted = False
+        self._seconds = 0.0
+        self._calls = 0
         self._purpose: Purpose = purpose
         self._gate = gate
         order = opening_order(documents, chunks, salt=strategy.name)
@@ -94,6 +97,11 @@ class Lane:
         return [outcome for outcome in outcomes if isinstance(outcome, Candidates)]
 
     @property
+    def pace(self) -> float:
+        """Mean seconds of a call of the strategy so far."""
+        return self._seconds / self._calls if self._calls else 0.0
+
+    @property
     def held_back(self) -> int:
         """Rows of opened batches that no turn has reached."""
         return len(self._rows) + sum(len(batch) for batches in self._left.values() for batch in batches)
@@ -113,4 +121,8 @@ class Lane:
 
     async def _propose(self, visit: Visit, attempt: int) -> Candidates:
         async with self._gate:
-            return await self.strategy.propose(visit.document, visit.chunk, purpose=self._purpose, attempt=attempt)
+            begun = time.monotonic()
+            candidates = await self.strategy.propose(visit.document, visit.chunk, purpose=self._purpose, attempt=attempt)
+            self._seconds += time.monotonic() - begun
+            self._calls += 1
+            return candidates

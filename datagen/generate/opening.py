@@ -11,7 +11,8 @@ from pathlib import Path
 from datagen.clients import CachingClient, Client
 from datagen.errors import UsageError
 from datagen.generate import specs
-from datagen.generate.specs import AnySpec, AskingSpec, ContrastSpec, examiners, model_of
+from datagen.generate.judging import Judged
+from datagen.generate.specs import AnySpec, AskingSpec, ContrastSpec, JudgeSpec, examiners, model_of
 from datagen.generate.strategy import Strategy
 from datagen.generate.writer import Frame
 
@@ -26,6 +27,10 @@ class Crew:
     examiners: Weighted
     clients: tuple[CachingClient, ...] = ()
 
+    def paid(self) -> float:
+        """Return the dollars paid through these clients since they were opened; models without a price cost nothing."""
+        return sum(c.budget.price.cost(c.usage.paid_tokens_in, c.usage.paid_tokens_out) for c in self.clients)
+
     async def drain(self) -> None:
         """Finish what is on the wire, before the event loop ends; the strategies can be used in another one."""
         for client in self.clients:
@@ -37,21 +42,29 @@ class Crew:
             await client.aclose()
 
 
-def open_crew(wanted: Sequence[AnySpec], open_model: Callable[[str], CachingClient], *, library: Path | None = None) -> Crew:
+def open_crew(
+    wanted: Sequence[AnySpec], open_model: Callable[[str], CachingClient], *, judge: JudgeSpec | None = None, library: Path | None = None
+) -> Crew:
     """Open the strategies of a set and its exam.
 
     Args:
         wanted: specs, weights among them.
         open_model: opens a model's client; called once for each model.
+        judge: reads every row; None for none.
         library: folder given with ``--library``, searched for prompts first.
 
     Raises:
         UsageError: a spec's model is not one, or ``open_model`` refuses it.
     """
-    clients = {model: open_model(model) for model in dict.fromkeys(filter(None, map(model_of, wanted)))}
+    models = [*map(model_of, wanted), judge.model if judge else None]
+    clients = {model: open_model(model) for model in dict.fromkeys(filter(None, models))}
 
     def opened(specs_: Sequence[AnySpec]) -> Weighted:
-        return [(open_strategy(spec, clients.get(model_of(spec) or ""), library=library), spec.weight) for spec in specs_]
+        strategies = [(open_strategy(spec, clients.get(model_of(spec) or ""), library=library), spec.weight) for spec in specs_]
+        if judge is None:
+            return strategies
+        client = clients[judge.model]
+        return [(Judged(s, client, model=judge.model, least=judge.least, library=library), weight) for s, weight in strategies]
 
     return Crew(opened(wanted), opened(examiners(tuple(wanted))), tuple(clients.values()))
 

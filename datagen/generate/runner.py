@@ -18,6 +18,7 @@ from datagen.generate.candidate import Candidates
 from datagen.generate.lane import Lane
 from datagen.generate.plan import ROWS_PER_VISIT
 from datagen.generate.strategy import Purpose, Strategy
+from datagen.jsonl import JsonObject
 from datagen.schemas.document import Chunk, Document, Language
 from datagen.schemas.record import ConversationRecord, FeedbackRecord, PreferenceRecord, completion_text, prompt_text
 from datagen.schemas.sample import Sample
@@ -29,7 +30,8 @@ Refuse = Callable[[Sample], tuple[str, str] | None]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a generation run stands. ``accepted`` counts towards ``target`` and includes rows that were there before."""
+    """Where a generation run stands. ``accepted`` counts towards ``target`` and includes the ``existing`` rows that were there before;
+    ``pace`` holds the mean seconds a strategy takes for a passage, waiting for its turn not counted."""
 
     accepted: int
     target: int
@@ -37,6 +39,8 @@ class Progress:
     tokens_in: int = 0
     tokens_out: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict[str, int])
+    existing: int = 0
+    pace: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 async def generate(
@@ -71,11 +75,11 @@ async def generate(
         on_progress: called after every turn.
 
     Returns:
-        ``kept``: existing rows, then new ones in acceptance order; ``dropped`` with reasons; ``stats`` with target,
-        chunks, requests, responses, proposed, accepted (new rows), already_kept, held_back (rows of opened batches not
-        needed), reasons, tokens_in, tokens_out, by_strategy, shortfall (rows missing at the end), stopped (why the run
-        ended early, '' if it did not: a budget that is used up ends it with everything kept), and for preferences length_ratio
-        (rejected over chosen: least, median, most).
+        ``kept``: existing rows, then new ones in acceptance order; ``dropped`` with reasons; ``stats`` with target, chunks, requests,
+        responses, proposed, accepted (new rows), yield (accepted over proposed), already_kept, held_back (rows of opened batches not
+        needed), reasons, tokens_in, tokens_out, by_strategy, shortfall (rows missing at the end), stopped (why the run ended early, ''
+        if it did not: a budget that is used up ends it with everything kept), and for preferences length_ratio (rejected over chosen:
+        least, median, most).
 
     Raises:
         UsageError: no strategy with a positive weight, or a negative target.
@@ -114,7 +118,7 @@ async def generate(
             while run.missing > 0 and (sample := lane.take()):
                 lane.accepted += run.examine(sample)
             if on_progress:
-                on_progress(run.progress())
+                on_progress(run.progress({lane.strategy.name: lane.pace for lane in lanes}))
         finished = True
     finally:
         for lane in lanes:
@@ -182,19 +186,23 @@ class _Run:
         self.texts.add(key)
         return 1
 
-    def progress(self) -> Progress:
-        return Progress(len(self.kept), self.target, self.requests, self.tokens_in, self.tokens_out, dict(self.reasons.most_common()))
+    def progress(self, pace: Mapping[str, float]) -> Progress:
+        reasons = dict(self.reasons.most_common())
+        return Progress(
+            len(self.kept), self.target, self.requests, self.tokens_in, self.tokens_out, reasons, existing=self.n_existing, pace=pace
+        )
 
     def result(self, lanes: Sequence[Lane], *, n_chunks: int) -> StageResult:
         accepted = len(self.kept) - self.n_existing
         assert self.proposed == accepted + len(self.dropped), (self.proposed, accepted, len(self.dropped))
-        stats = {
+        stats: JsonObject = {
             "target": self.target,
             "chunks": n_chunks,
             "requests": self.requests,
             "responses": self.responses,
             "proposed": self.proposed,
             "accepted": accepted,
+            "yield": round(accepted / self.proposed, 4) if self.proposed else None,
             "already_kept": self.already_kept,
             "held_back": sum(lane.held_back for lane in lanes),
             "reasons": dict(self.reasons.most_common()),

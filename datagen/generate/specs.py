@@ -137,6 +137,13 @@ class FeedbackSpec(ContrastSpec):
     kind: Literal["feedback"]
 
 
+class JudgeSpec(Frozen):
+    """An LLM that reads each grounded row with its source; rows it grades low are dropped."""
+
+    model: str
+    least: int = Field(default=4, ge=1, le=5, description="lowest grade a row may have in any point: correct, complete, clear")
+
+
 AnySpec = (
     ExtractiveSpec
     | PassageSpec

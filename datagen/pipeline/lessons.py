@@ -1,12 +1,15 @@
 """The exam and the lessons: both written by the recipe's strategies, the exam first and frozen, lessons kept apart from it."""
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from datagen.dedup.incremental import NearIndex
+from datagen.dedup.compared import On
 from datagen.errors import DataError, StageFailed, UsageError, suggest
+from datagen.generate.distinct import refuse_near
+from datagen.generate.funnel import Money, note, require_yield
 from datagen.generate.opening import Crew, open_crew
 from datagen.generate.runner import Progress, Refuse, generate
 from datagen.generate.strategy import Purpose
@@ -49,22 +52,14 @@ def open_recipe_crew(spec: GenerateSpec, workspace: Workspace, *, budget: float 
             find_model=lambda name: resolve_model(name).prepare("bfloat16"),
         )
 
-    return open_crew(spec.strategies, open_model)
+    return open_crew(spec.strategies, open_model, judge=spec.judge)
 
 
 def spent_so_far(workspace: Workspace) -> float:
     """Return the dollars that all responses stored in the workspace cost by the price list; models without a price cost nothing."""
-    if not workspace.responses.exists():
-        return 0.0
-    from datagen.clients.opening import spent
-    from datagen.clients.prices import load_prices
-    from datagen.clients.store import ResponseStore
+    from datagen.clients import spent_in
 
-    store = ResponseStore(workspace.responses)
-    try:
-        return spent(store, load_prices(workspace.root))
-    finally:
-        store.close()
+    return spent_in(workspace.responses, workspace.root)
 
 
 def write_exam(recipe: Recipe, sources: Sources, crew: Crew, *, gold: Sequence[Sample], listener: Listener) -> StageResult:
@@ -79,7 +74,8 @@ def write_exam(recipe: Recipe, sources: Sources, crew: Crew, *, gold: Sequence[S
     held_out = choose_unseen_documents(sources.documents, ratio=spec.unseen_documents, salt=spec.salt)
     n_unseen = round(spec.size * spec.unseen_share) if held_out else 0
     # A label on an answer is examined with its other answer too; of everything else, one exam row a question. A text has no prompt.
-    refuse = _refuse_near_duplicates(recipe, "both" if recipe.method in ("kto", "pt") else "prompt")
+    on: On = "both" if recipe.method in ("kto", "pt") else "prompt"
+    refuse = refuse_near(threshold=recipe.clean.threshold, ngram=recipe.clean.ngram, on=on)
     parts: list[StageResult] = []
     inside = [d for d in sources.documents if d.path in held_out]
     outside = [d for d in sources.documents if d.path not in held_out]
@@ -127,7 +123,7 @@ def write_lessons(
     Raises:
         StageFailed: fewer than ``generate.min_share`` of the wanted rows could be made.
     """
-    near = _refuse_near_duplicates(recipe, "both", reviewed.kept)
+    near = refuse_near(threshold=recipe.clean.threshold, ngram=recipe.clean.ngram, existing=reviewed.kept)
 
     def refuse(sample: Sample) -> tuple[str, str] | None:
         return reviews.refuse(sample) or exam.refuse(sample) or near(sample)
@@ -193,6 +189,7 @@ def _total(stats: Sequence[JsonObject]) -> JsonObject:
     reasons: Counter[str] = Counter()
     for part in stats:
         reasons.update(part.get("reasons", {}))
+    total["yield"] = round(total["accepted"] / total["proposed"], 4) if total["proposed"] else None
     return {**total, "reasons": dict(reasons.most_common())}
 
 
@@ -230,12 +227,12 @@ def _generate(
 ) -> StageResult:
     paths = {d.path for d in documents}
 
-    def tell(progress: Progress) -> None:
-        lost = sum(progress.dropped.values())
-        seen = progress.accepted + lost
-        share = f"yield {progress.accepted / seen:.0%}" if seen else ""
-        requests = f" · {progress.requests} requests" if progress.requests else ""
-        listener.advance(progress.accepted, progress.target, f"{share}{requests}")
+    begun, paid_before = time.monotonic(), crew.paid()
+
+    def tell(state: Progress) -> None:
+        seconds = time.monotonic() - begun
+        paid = crew.paid() - paid_before
+        listener.advance(state.accepted, state.target, note(state, seconds=seconds, money=Money(paid) if paid else None))
 
     async def work() -> StageResult:
         try:
@@ -259,19 +256,5 @@ def _generate(
     # A stage cut short by the budget is no stage: a smaller exam would be frozen for ever.
     if result.stats["stopped"]:
         raise StageFailed(str(result.stats["stopped"]), hint="every response is stored: run again with a larger --budget to go on here")
+    require_yield(result, recipe.generate.min_yield)
     return result
-
-
-def _refuse_near_duplicates(recipe: Recipe, on: str, existing: Sequence[Sample] = ()) -> Callable[[Sample], tuple[str, str] | None]:
-    index = NearIndex(threshold=recipe.clean.threshold, ngram=recipe.clean.ngram, on="prompt" if on == "prompt" else "both")
-    for sample in existing:
-        index.add(sample)
-
-    def refuse(sample: Sample) -> tuple[str, str] | None:
-        match = index.find(sample)
-        if match is not None:
-            return "near_duplicate", f"of {match.id[:12]}, similarity {match.similarity:.2f}"
-        index.add(sample)
-        return None
-
-    return refuse

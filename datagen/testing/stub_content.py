@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from datagen.hashing import sha256_hex
 from datagen.testing.stub_faults import Faults
 from datagen.testing.stub_forms import Fact, Source, fill, other_passage, read_form
+from datagen.testing.stub_judge import write_verdict
 from datagen.testing.stub_spoil import spoil
 from datagen.text import detect_language, split_sentences, units
 
@@ -55,6 +56,9 @@ def write_completion(messages: list[dict[str, Any]], faults: Faults, request: st
     """
     prompt = "\n".join(str(m.get("content", "")) for m in messages)
     found = _PASSAGE.search(prompt)
+    form = read_form(prompt)
+    if form and ("better" in form or "correct" in form):
+        return Completion(write_verdict(form, prompt, biased=faults.strikes("biased_judge", request, n_try)), "stop")
     if found is None:
         return Completion(f"echo: {prompt[-200:]}", "stop")
     passage = found.group(2)
@@ -65,9 +69,8 @@ def write_completion(messages: list[dict[str, Any]], faults: Faults, request: st
     turn = (int(number.group(1)) if number else 1) - 1
     style = int(sha256_hex(str(messages[0].get("content", "")))[:4], 16) + turn
     n = int(wanted.group(1)) if wanted else 3
-    form = read_form(instructions) or _QA_FORM
     facts = _facts(passage, turn * n, style)
-    answer = fill(form, Source(instructions, detect_language(passage), facts, _facts(other, 0, style), style), n)
+    answer = fill(form or _QA_FORM, Source(instructions, detect_language(passage), facts, _facts(other, 0, style), style), n)
 
     def strikes(name: str) -> bool:
         return faults.strikes(name, request, n_try)

@@ -22,6 +22,7 @@ CONTENT_FAULTS = (
     "copied",
     "duplicate",
     "prose",
+    "biased_judge",
 )
 """Faults of a paid answer's content."""
 NAMES = (*EXCHANGE_FAULTS, *CONTENT_FAULTS)

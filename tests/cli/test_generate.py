@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from datagen.cli import main
+from datagen.generate.distinct import refuse_near
+from datagen.generate.specs import SPECS
 from datagen.jsonl import read_rows
 from datagen.schemas.record import ConversationRecord
 from datagen.schemas.sample import Sample
@@ -104,6 +106,50 @@ def test_any_strategy_and_its_settings_on_the_command_line(tmp_path: Path, docs:
         code, value, _ = run(capsys, *dialogue, "--exam")
     assert (code, value["accepted"], {s.provenance.strategy for s in samples(out)}) == (0, 12, {"qa"})
     assert {s.provenance.prompt for s in samples(out)} == {"qa/exam_zh.v1", "qa/exam_en.v1"}
+
+
+def test_rows_are_distinct_judged_and_their_yield_is_minded(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "o.jsonl"
+    with StubServer(faults=Faults({"duplicate": 1, "ungrounded": 0.5})) as stub:
+        model = f"openai:stub@{stub.base_url}"
+        common = ("-w", tmp_path, "generate", docs, "--model", model, "--max-tokens", 128, "--items", 2, "-n", 30, "-o", out, "--json")
+        code, value, err = run(capsys, *common, "--judge", f"openai:judge@{stub.base_url}", "--near", 0.6)
+        assert (code, value["accepted"]) == (0, 30)
+        assert value["dropped"]["exact_duplicate"] >= 5
+        assert value["yield"] == round(30 / (30 + sum(value["dropped"].values())), 4)
+        rows = samples(out)
+        assert {s.scores["judge"] for s in rows} == {5.0}
+        assert "30/30 rows" in err
+        assert "exact_duplicate" in err
+        code, again, err = run(capsys, *common, "--min-yield", 0.95)
+    index = refuse_near(threshold=0.6)
+    assert [index(s) for s in rows] == [None] * 30
+    assert (code, again["accepted"]) == (1, 30)
+    assert "below the least wanted, 95%" in err
+
+
+def test_a_budget_holds_over_writer_and_judge(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "prices.yaml").write_text("stub: {input: 100.0, output: 100.0}\njudge: {input: 100.0, output: 100.0}\n", encoding="utf-8")
+    with StubServer(latency_ms=5) as stub:
+        models = ("--model", f"openai:stub@{stub.base_url}", "--judge", f"openai:judge@{stub.base_url}")
+        common = ("-w", tmp_path, "generate", docs, *models, "--max-tokens", 128, "-o", tmp_path / "o.jsonl")
+        code, value, _ = run(capsys, *common, "-n", 100, "--budget", 1.0, "--json")
+        stats = stub.stats()
+    assert code == 1
+    assert value["stopped"].startswith("the budget of $1.00 ends here")
+    assert 0.4 < (stats["paid_tokens_in"] + stats["paid_tokens_out"]) / 1e4 <= 1
+    assert value["accepted"] > 0
+
+
+def test_strategies_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    code, value, _ = run(capsys, "ls", "strategies", "--json")
+    assert (code, [f["name"] for f in value["found"]]) == (0, list(SPECS))
+    (dialogue,) = (f for f in value["found"] if f["name"] == "multi_turn")
+    assert (dialogue["method"], dialogue["model"], dialogue["settings"]) == ("sft", "yes", ["turns"])
+    code, text, _ = run(capsys, "ls", "strategies")
+    assert "preference        dpo  model: optional" in text
+    code, _, err = run(capsys, "ls", "strategeis")
+    assert (code, "did you mean 'strategies'" in err) == (2, True)
 
 
 def test_replay_runs_offline(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:

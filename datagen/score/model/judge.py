@@ -1,7 +1,6 @@
-"""An LLM as judge: a rubric in ``prompts/judge``, one request a row, grades from 1 to 5 with the reason first.
+"""An LLM as judge (``generate/grading.py``): a rubric in ``prompts/judge``, one request a row, grades from 1 to 5 with the reason first.
 
-The judge sees the question, the answer and, where the row has evidence, the passages it rests on: a judge without the source can only grade
-style. Grades of one model are opinions: they order a review. Rows the judge cannot be asked about, or answers badly, have no grade, and
+Grades of one model are opinions: they order a review. Rows the judge cannot be asked about, or answers badly, have no grade, and
 ``failures`` says why.
 """
 
@@ -10,35 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from datagen.clients import ChatMessage, ChatRequest, Client, Parameters, RequestFailed, parse_spec
-from datagen.generate.prompts import load_prompt
-from datagen.generate.structured import ask, strict_schema
-from datagen.hashing import sha256_hex, unit_interval
-from datagen.schemas.record import Frozen, completion_text, prompt_text
+from datagen.clients import Client, RequestFailed, parse_spec
+from datagen.generate.grading import Grade, grade_request
+from datagen.generate.structured import ask
+from datagen.hashing import unit_interval
+from datagen.schemas.record import completion_text
 from datagen.schemas.sample import Sample
-from datagen.text import detect_language
 
 if TYPE_CHECKING:
     import polars as pl
-
-PROMPT_VERSION = 1
-_LONGEST = 6000
-
-
-class Grade(Frozen):
-    """The judge's answer; the reason stands first, so that grades follow from it."""
-
-    reason: str
-    correct: int = Field(ge=1, le=5)
-    complete: int = Field(ge=1, le=5)
-    clear: int = Field(ge=1, le=5)
-
-    @property
-    def overall(self) -> float:
-        """The lowest of the three: a clear wrong answer is a wrong answer."""
-        return float(min(self.correct, self.complete, self.clear))
 
 
 class Judge:
@@ -96,7 +75,7 @@ class Judge:
 
     async def _one(self, i: int, sample: Sample) -> None:
         try:
-            answer = await ask(self._client, self._request(sample), Grade)
+            answer = await ask(self._client, grade_request(sample, self._spec, self._library), Grade)
         except RequestFailed as failure:
             self.failures[i] = failure.message
             return
@@ -104,20 +83,3 @@ class Judge:
             self.failures[i] = answer.defect.detail if answer.defect else "no grade"
         else:
             self.grades[i] = answer.value
-
-    def _request(self, sample: Sample) -> ChatRequest:
-        question, answer = prompt_text(sample.record)[:_LONGEST], completion_text(sample.record)[:_LONGEST]
-        evidence = "\n\n".join(span.quote for span in sample.provenance.evidence)[:_LONGEST]
-        language = detect_language(f"{question}\n{answer}")
-        system, user = load_prompt(f"judge/{language}.v{PROMPT_VERSION}", self._library).render(
-            question=question, answer=answer, evidence=evidence, mark=sha256_hex(sample.id)[:8]
-        )
-        return ChatRequest(
-            provider=self._spec.provider,
-            base_url=self._spec.base_url,
-            model=self._spec.model,
-            messages=(ChatMessage("system", system), ChatMessage("user", user)),
-            parameters=Parameters(temperature=0.0, max_tokens=600),
-            schema=strict_schema(Grade),
-            schema_name="grade",
-        )

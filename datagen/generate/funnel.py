@@ -1,0 +1,61 @@
+"""The funnel of a generation run in words and figures: what went in, what was paid, what was kept, and what took the rest away.
+
+Everything here is a function of the runner's ``Progress`` or ``stats``; times and money come in as arguments.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from datagen.errors import StageFailed
+from datagen.generate.runner import Progress
+from datagen.schemas.stage import StageResult
+
+ENOUGH_ROWS = 20
+"""Rows examined before a yield says something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Dollars paid since the run began, and what the whole run will cost at this yield (None: too early to say, or free)."""
+
+    paid: float
+    forecast: float | None = None
+
+
+def yield_of(accepted: int, dropped: Mapping[str, int]) -> float | None:
+    """Return the share of examined rows that was accepted, None before there are any."""
+    examined = accepted + sum(dropped.values())
+    return accepted / examined if examined else None
+
+
+def note(state: Progress, *, seconds: float, money: Money | None = None) -> str:
+    """Say on one line where a run stands: yield, requests and their rate, tokens, money, most frequent reasons, slowest strategy."""
+    share = yield_of(state.accepted - state.existing, state.dropped)
+    parts = [f"yield {share:.0%}"] if share is not None else []
+    if state.requests:
+        rate = f" ({state.requests / seconds:.1f}/s)" if seconds > 0 else ""
+        parts += [f"{state.requests} requests{rate}", f"{state.tokens_in + state.tokens_out} tokens"]
+    if money is not None:
+        parts.append(f"${money.paid:.4f}" + (f" of about ${money.forecast:.2f}" if money.forecast is not None else ""))
+    parts += [", ".join(f"{reason} {n}" for reason, n in list(state.dropped.items())[:3])] if state.dropped else []
+    slowest = max(state.pace.items(), key=lambda item: item[1], default=None)
+    if slowest is not None and slowest[1] >= 1:
+        parts.append(f"slowest: {slowest[0]} {slowest[1]:.1f} s a passage")
+    return " · ".join(parts)
+
+
+def require_yield(result: StageResult, least: float) -> None:
+    """Check that enough of what was examined became rows; says nothing about fewer than 20.
+
+    Raises:
+        StageFailed: the yield is below ``least``.
+    """
+    examined = int(result.stats["proposed"])
+    share = result.stats["yield"]
+    if examined < ENOUGH_ROWS or share is None or share >= least:
+        return
+    reasons = ", ".join(f"{reason} {n}" for reason, n in list(result.reasons().items())[:4])
+    raise StageFailed(
+        f"the yield is {share:.0%}, below the least wanted, {least:.0%}: {result.stats['accepted']} of {examined} rows ({reasons})",
+        hint="read the dropped rows for what goes wrong; another model, fewer items a request, or a lower least yield",
+    )
