@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datagen.cli.console import JsonOption, emit, library_of, say, workspace_of
-from datagen.cli.generate_spec import read_spec
+from datagen.cli.generation.spec import read_spec
 from datagen.errors import UsageError, suggest
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def generate(
     purpose: Purpose = "exam" if exam else "train"
     grader = JudgeSpec(model=judge, least=least) if judge else None
     if dry_run and model_of(spec):
-        from datagen.cli.generate_price import print_price
+        from datagen.cli.generation.price import print_price
 
         print_price(ctx, paths, spec, grader, target=target, purpose=purpose, max_tokens=max_tokens, batch=batch, as_json=as_json)
         return
@@ -157,7 +157,7 @@ def _run(
 ) -> "StageResult":
     import asyncio
 
-    from datagen.cli.generate_view import generation_view
+    from datagen.cli.generation.view import generation_view
     from datagen.generate.distinct import refuse_near
     from datagen.generate.runner import generate as generate_rows
 

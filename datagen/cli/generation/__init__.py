@@ -1,0 +1,1 @@
+"""Parts of ``datagen generate``: its spec from options, its live view, its price."""
