@@ -62,12 +62,21 @@ def test_band_keys_of_one_and_of_many_agree() -> None:
         assert signature_keys(one, bands) == [(b, int(band_key(signatures, bands, b)[i])) for b in range(bands.bands)]
 
 
+def _another_kernel(path: Path) -> bytes:
+    return path.name.encode()
+
+
 def test_compiled_code_is_cached_where_one_can_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def cache_path(name: str, *, appauthor: bool) -> Path:
         return tmp_path / "cache"
 
     monkeypatch.setattr(kernels, "user_cache_path", cache_path)
-    assert kernels.cache_folder() == str(tmp_path / "cache" / "numba")
+    folder = Path(kernels.cache_folder())
+    assert folder.parent == tmp_path / "cache" / "numba"
+    monkeypatch.setattr(Path, "read_bytes", _another_kernel)
+    again = Path(kernels.cache_folder())
+    assert again.parent == folder.parent
+    assert again != folder
     (tmp_path / "file").touch()
 
     def file_path(name: str, *, appauthor: bool) -> Path:

@@ -15,6 +15,8 @@ Signatures = npt.NDArray[np.uint32]
 SPARE = 64
 """Units a text may have beyond its bytes: a few code points fold to many; a text with more of them is complex."""
 _HIGH = np.uint64(32)
+_ONE, _TWO, _THREE, _FOUR = (np.uint64(n) for n in (1, 2, 3, 4))
+_B1, _B2, _B3 = (np.uint64(n) for n in (8, 16, 24))
 _ONES = np.uint32(0xFFFFFFFF)
 _KEY_PRIME = np.uint64(0x9E3779B97F4A7C15)
 _KEY_SHIFT = np.uint64(29)
@@ -144,6 +146,15 @@ def shingle_texts(
 
 
 @compiled
+def load(data: Bytes, at: np.uint64) -> np.uint64:
+    """Return eight bytes as a little-endian number; the compiler makes one load of it."""
+    low = np.uint64(data[at]) | np.uint64(data[at + _ONE]) << _B1 | np.uint64(data[at + _TWO]) << _B2 | np.uint64(data[at + _THREE]) << _B3
+    at += _FOUR
+    high = np.uint64(data[at]) | np.uint64(data[at + _ONE]) << _B1 | np.uint64(data[at + _TWO]) << _B2 | np.uint64(data[at + _THREE]) << _B3
+    return low | high << _HIGH
+
+
+@compiled
 def first_equal(data: Bytes, offsets: Integers, rows: Integers) -> Integers:
     """Return, per row of ``rows`` (ascending), the first of them whose bytes are the same."""
     size = 16
@@ -156,18 +167,18 @@ def first_equal(data: Bytes, offsets: Integers, rows: Integers) -> Integers:
         start, end = offsets[rows[k]], offsets[rows[k] + 1]
         h = np.uint64(end - start)
         i = start
-        # Four chains side by side: a step waits for the one four bytes before it, not for its neighbour's.
-        h0, h1, h2, h3 = h, h ^ np.uint64(1), h ^ np.uint64(2), h ^ np.uint64(3)
-        while i + 4 <= end:
-            h0 = (h0 ^ np.uint64(data[i])) * _KEY_PRIME
-            h1 = (h1 ^ np.uint64(data[i + 1])) * _KEY_PRIME
-            h2 = (h2 ^ np.uint64(data[i + 2])) * _KEY_PRIME
-            h3 = (h3 ^ np.uint64(data[i + 3])) * _KEY_PRIME
-            i += 4
+        # Two chains side by side: a step waits for the one sixteen bytes before it.
+        other = ~h
+        while i + 16 <= end:
+            h = (h ^ load(data, np.uint64(i))) * _KEY_PRIME
+            other = (other ^ load(data, np.uint64(i + 8))) * _KEY_PRIME
+            h ^= h >> _KEY_SHIFT
+            other ^= other >> _KEY_SHIFT
+            i += 16
         while i < end:
-            h0 = (h0 ^ np.uint64(data[i])) * _KEY_PRIME
+            h = (h ^ np.uint64(data[i])) * _KEY_PRIME
             i += 1
-        h = mix(mix(mix(h0) ^ h1) ^ mix(h2 ^ mix(h3)))
+        h = mix(mix(h) ^ other)
         hashes[k] = h
         slot = np.int64(h & np.uint64(size - 1))
         first[k] = rows[k]
@@ -187,12 +198,17 @@ def _same(data: Bytes, offsets: Integers, i: int, j: int) -> bool:
     length = offsets[i + 1] - offsets[i]
     if length != offsets[j + 1] - offsets[j]:
         return False
-    equal = True
+    x, y = offsets[i], offsets[j]
     at = 0
-    while equal and at < length:
-        equal = data[offsets[i] + at] == data[offsets[j] + at]
+    while at + 8 <= length:
+        if load(data, np.uint64(x + at)) != load(data, np.uint64(y + at)):
+            return False
+        at += 8
+    while at < length:
+        if data[x + at] != data[y + at]:
+            return False
         at += 1
-    return equal
+    return True
 
 
 @compiled
