@@ -31,7 +31,12 @@ def main(cases_path: Path, model: Path, work: Path, out: Path) -> None:
         folder = work / case["id"]
         folder.mkdir(parents=True)
         name = case["entry"].get("file_name", "missing.json")
-        (folder / name).write_bytes(content(case))
+        if "files" in case:
+            (folder / name).mkdir()
+            for file, text in case["files"].items():
+                (folder / name / file).write_text(text, encoding="utf-8")
+        else:
+            (folder / name).write_bytes(content(case))
         (folder / "dataset_info.json").write_text(json.dumps({"set": case["entry"]}), encoding="utf-8")
         arguments = {
             "model_name_or_path": str(model), "stage": case["stage"], "do_train": True, "finetuning_type": "lora", "dataset": "set",

@@ -35,16 +35,25 @@ def run_lf(arguments: list[str], work: Path) -> str:
 
 
 def test_loader_still_gives_the_stored_verdicts(tmp_path: Path) -> None:
-    out = tmp_path / "verdicts.json"
-    driver = [str(VENV / "bin/python"), str(HERE / "lf_driver.py"), str(HERE / "cases.json"), str(MODEL), str(tmp_path / "work"), str(out)]
-    run_lf(driver, tmp_path)
+    out, every = tmp_path / "verdicts.json", tmp_path / "cases.json"
+    cases: list[dict[str, Any]] = json.loads((HERE / "cases.json").read_text(encoding="utf-8"))
+    cases += map(_long_file, json.loads((HERE / "pieces.json").read_text(encoding="utf-8")))
+    every.write_text(json.dumps(cases), encoding="utf-8")
+    run_lf([str(VENV / "bin/python"), str(HERE / "lf_driver.py"), str(every), str(MODEL), str(tmp_path / "work"), str(out)], tmp_path)
     verdicts: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    stored = {case["id"]: case["observed"] for case in json.loads((HERE / "cases.json").read_text(encoding="utf-8"))}
+    stored = {case["id"]: case["observed"] for case in cases}
     real = {k: {"crash": v["crash"].split(":")[0]} if "crash" in v else {"kept": v["kept"]} for k, v in verdicts.items()}
     assert real == stored
     persona = verdicts["alpaca_persona_quotes"]["texts"]
     assert "你是酒店助手，“简短”回答。\n几点退房？\n可以延迟吗？" in persona[0]
     assert "中午12点,可延迟到14点。" in persona[0]
+
+
+def _long_file(case: dict[str, Any]) -> dict[str, Any]:
+    """A file of which the first piece, 10 MiB and on to the line's end, holds the first 105 rows."""
+    row = {"instruction": "q", "input": "", "output": "a", "pad": "@PAD@"}
+    entry = {"file_name": "x.jsonl", "columns": {"prompt": "instruction", "query": "input", "response": "output"}}
+    return case | {"stage": "sft", "entry": entry, "pieces": [[json.dumps(row | case["first"]), 105], [json.dumps(row | case["later"]), 3]]}
 
 
 def hotel(i: int) -> Conversation:

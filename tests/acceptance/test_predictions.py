@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from datagen.export.llamafactory import validate
+from datagen.export.llamafactory.registry.entry import read_entry
+from datagen.export.llamafactory.rules.check import check_table
+from datagen.export.llamafactory.rules.table import build_table
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
 
@@ -26,9 +29,29 @@ def test_there_are_many_cases_of_each_stage() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
 def test_prediction_equals_llamafactory(case: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / case["entry"].get("file_name", "missing.json")).write_bytes(content(case))
+    path = tmp_path / case["entry"].get("file_name", "missing.json")
+    if "files" in case:
+        path.mkdir()
+        for file, text in case["files"].items():
+            (path / file).write_text(text, encoding="utf-8")
+    else:
+        path.write_bytes(content(case))
     (tmp_path / "dataset_info.json").write_text(json.dumps({"set": case["entry"]}), encoding="utf-8")
     report = validate(tmp_path, name="set", stage=case["stage"])
     crashes = any(finding.severity == "crash" for finding in report.findings)
     assert ("crash" if crashes else report.kept) == ("crash" if "crash" in case["observed"] else case["observed"]["kept"])
     assert report.rows == report.kept + report.dropped + report.would_crash
+
+
+PIECES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "pieces.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", PIECES, ids=[case["id"] for case in PIECES])
+def test_later_pieces_of_a_file_become_the_types_of_the_first(case: dict[str, Any]) -> None:
+    """Rows as ``test_llamafactory.py`` writes them to a file over 10 MiB, without the padding that makes it so long."""
+    row = {"instruction": "q", "input": "", "output": "a"}
+    rows = [row | case["first"]] * 105 + [row | case["later"]] * 3
+    entry = read_entry("x", {"columns": {"prompt": "instruction", "query": "input", "response": "output"}})
+    report = check_table(build_table(rows, range(108), dates=True, starts=(0, 105)), entry, "sft")
+    crashes = any(finding.severity == "crash" for finding in report.findings)
+    assert ("crash" if crashes else report.kept) == ("crash" if "crash" in case["observed"] else case["observed"]["kept"])

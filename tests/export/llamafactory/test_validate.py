@@ -1,6 +1,7 @@
 """Findings: code, severity, place and fix; and no traceback whatever the rows hold."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,37 @@ def test_any_rows_get_a_fate(rows: list[dict[str, Any]], entry: dict[str, Any], 
     assert (
         None in explained or report.kept + len({r for r in explained if r is not None}) >= report.rows or report.would_crash == report.rows
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ({"k": "v"}, {}, 2),
+        ({}, {"k": "v"}, 0),
+        ({"k": None}, {"k": "v"}, 0),
+        ({"k": "v"}, {"k": None}, 2),
+        ({"k": 1}, {"k": 1.5}, 0),
+        ({"k": 1}, {"k": "x"}, 0),
+        ({"history": []}, {"history": [["q", "a"]]}, 0),
+        ({"history": [["q", "a"]]}, {"history": []}, 2),
+        ({"output": "2024-01-02"}, {"output": "a"}, 0),
+        ({"output": "a"}, {"output": "2024-01-02"}, 2),
+    ],
+)
+def test_the_first_file_of_a_folder_settles_the_types(
+    first: dict[str, Any], second: dict[str, Any], kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Verdicts of LLaMA-Factory 0.9.5 with the files in this order, which the file system gives and nobody can ask for."""
+
+    def listed(path: Path) -> list[str]:
+        return ["b.jsonl", "a.jsonl"]
+
+    monkeypatch.setattr(os, "listdir", listed)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/b.jsonl").write_text(json.dumps(row("q1", "a") | first))
+    (tmp_path / "d/a.jsonl").write_text(json.dumps(row("q2", "a") | second))
+    columns = ALPACA["columns"] | ({"history": "history"} if "history" in first else {})
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"set": {"file_name": "d", "columns": columns}}))
+    report = validate(tmp_path, name="set")
+    assert report.kept == kept
+    assert [f.code for f in report.errors] == ([] if kept else ["late_type"])

@@ -13,7 +13,8 @@ from datagen.export.llamafactory.registry.entry import read_entry, write_entry
 from datagen.export.llamafactory.repair.values import repair_row
 from datagen.export.llamafactory.rules.check import Report, check_table, default_stage
 from datagen.export.llamafactory.rules.files import load_table
-from datagen.export.llamafactory.rules.table import Timestamp, build_table
+from datagen.export.llamafactory.rules.table import build_table
+from datagen.export.llamafactory.rules.types import Timestamp
 from datagen.ingest.decoding import Unreadable, decode
 from datagen.jsonl import JsonObject, parse_json, same_file, write_bytes
 from datagen.schemas.detect import FORMATS, Detection, RowFormat, detect_format, named_format

@@ -3,12 +3,14 @@
 Source: LLaMA-Factory: src/llamafactory/data/loader.py, extras/constants.py FILEEXT2TYPE; datasets 4.0.0: packaged_modules
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from datagen.errors import UsageError
 from datagen.export.llamafactory.rules.json_files import load_json
 from datagen.export.llamafactory.rules.table import FileProblem, Table, build_table
+from datagen.jsonl import JsonObject
 
 SUFFIXES = (".arrow", ".csv", ".json", ".jsonl", ".parquet", ".txt")
 
@@ -55,26 +57,29 @@ def _loader(suffix: str) -> Callable[[Path], Table]:
 
 
 def _folder(path: Path) -> Table:
-    """Join the files of a folder in name order; the loader takes them in the order the file system gives."""
-    parts = sorted(path.iterdir())
+    """Join the files of a folder in the order the file system gives, as the loader does: the first one settles the types."""
+    parts = [path / name for name in os.listdir(path)]  # noqa: PTH208  the loader's order
     kinds = {"json" if part.suffix == ".jsonl" else part.suffix.removeprefix(".") for part in parts}
     if not parts:
         return broken("empty_folder", "the folder holds no files: the loader stops with an IndexError", "put data files in it")
-    if stray := next((part for part in parts if part.is_dir() or part.suffix not in SUFFIXES), None):
+    if stray := next((part for part in sorted(parts) if part.is_dir() or part.suffix not in SUFFIXES), None):
         message = f"the folder holds {stray.name}, which is no data file; hidden files and sub-folders count"
         return broken("folder_stray_file", message, "keep nothing but data files of one kind in the folder")
     if len(kinds) > 1:
         return broken("folder_mixed_types", f"'File types should be identical.': {', '.join(sorted(kinds))}", "keep one kind of file")
-    tables = [load_table(part) for part in parts]
-    for part, table in zip(parts, tables, strict=True):
+    tables = [(part, load_table(part)) for part in parts]
+    rows: list[JsonObject] = []
+    lines: list[int] = []
+    starts: list[int] = []
+    for part, table in tables:
+        if table.problem and table.problem.code == "no_rows" and len(tables) > 1 and rows:
+            continue
         if p := table.problem:
             return broken(p.code, f"{part.name}: {p.message}", p.fix, row=p.row, line=p.line)
-        if set(table.columns) != set(tables[0].columns):
-            message = f"{part.name} has the columns {', '.join(table.columns)}, {parts[0].name} has {', '.join(tables[0].columns)}"
-            return broken("folder_columns", message, "give every file of a folder the same columns")
-    rows = [row for table in tables for row in table.rows]
-    lines = [line for table in tables for line in table.lines]
-    return build_table(rows, lines, dates=False)
+        starts.append(len(rows))
+        rows += table.rows
+        lines += table.lines
+    return build_table(rows, lines, dates=False, starts=starts)
 
 
 def _txt(path: Path) -> Table:

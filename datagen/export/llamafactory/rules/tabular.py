@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from datagen.export.llamafactory.rules.files import broken, decoded
-from datagen.export.llamafactory.rules.table import Table, Timestamp
+from datagen.export.llamafactory.rules.table import Table
+from datagen.export.llamafactory.rules.types import Timestamp
 from datagen.jsonl import JsonObject
 
 _NULLS = "#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null"
