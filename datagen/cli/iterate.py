@@ -36,7 +36,7 @@ def iterate(
     if dry_run:
         from datagen.cli.run import show_plan
 
-        show_plan(loaded, folder, as_json=as_json)
+        show_plan(loaded, folder, workspace, as_json=as_json)
         return
     from datagen.cli.listeners import listening
 

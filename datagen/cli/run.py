@@ -1,11 +1,15 @@
 """``datagen run RECIPE``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from datagen.cli.console import JsonOption, emit, library_of, say, workspace_of
+
+if TYPE_CHECKING:
+    from datagen.pipeline.recipe import Recipe
+    from datagen.workspace import Workspace
 
 
 def run(
@@ -28,7 +32,7 @@ def run(
     loaded = load_recipe(recipe, settings=settings or [], library_dir=library_of(ctx), workspace=workspace.root)
     folder = docs or workspace.root / loaded.docs
     if dry_run:
-        show_plan(loaded, folder, as_json=as_json)
+        show_plan(loaded, folder, workspace, as_json=as_json)
         return
     from datagen.cli.listeners import listening
     from datagen.pipeline.run import run as run_recipe
@@ -72,13 +76,15 @@ def _summary(result: Any) -> Any:
     return Group(*parts)
 
 
-def show_plan(recipe: Any, folder: Path, *, as_json: bool) -> None:
-    """Print what a recipe would do with a folder of documents; write nothing."""
+def show_plan(recipe: "Recipe", folder: Path, workspace: "Workspace", *, as_json: bool) -> None:
+    """Print what a recipe would do with a folder of documents and what its models would cost; write nothing."""
     from datagen.ingest import ingest_paths
     from datagen.ingest.chunk import chunk_document
+    from datagen.pipeline.pricing import price_recipe
 
     found = ingest_paths([folder])
     chunks = [c for d in found.documents for c in chunk_document(d, max_tokens=recipe.chunk.max_tokens)]
+    priced = price_recipe(recipe, found.documents, chunks, workspace=workspace)
     plan = {
         "recipe": f"{recipe.name} v{recipe.version}",
         "documents": len(found.documents),
@@ -88,6 +94,16 @@ def show_plan(recipe: Any, folder: Path, *, as_json: bool) -> None:
         "exam": recipe.exam.size,
         "sizes": list(recipe.sizes),
         "probe_runs": recipe.probe.seeds * len(recipe.sizes),
+        "requests": sum(step.estimate.requests for step in priced),
+        "cost_usd": round(sum(step.estimate.cost for step in priced), 6),
+        "cost_most_usd": round(sum(step.estimate.cost_most for step in priced), 6),
+        "prices": [step.to_json() for step in priced],
     }
-    lines = [f"{key}: {len(value) if key == 'skipped' and isinstance(value, list) else value}" for key, value in plan.items()]
+    shown = {**plan, "skipped": len(found.skipped)}
+    lines = [f"{key}: {value}" for key, value in shown.items() if key != "prices"]
+    for step in priced:
+        e = step.estimate
+        price = f"about ${e.cost:.4f}, at most ${e.cost_most:.4f}" if step.known else "no price known: write it into prices.yaml"
+        asked = f"{e.requests} requests ({e.cached} stored) for {step.target} rows"
+        lines.append(f"  {step.purpose} by {step.strategy}, {step.model}: {asked}, {price}")
     emit(plan, as_json=as_json, human="\n".join([*lines, "nothing was written"]))

@@ -143,6 +143,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "busy": ("A run is under way already.", "已有运行在进行。"),
     "until": ("Up to stage", "运行到"),
     "plan": ("Plan", "计划"),
+    "strategy": ("Strategy", "策略"),
+    "model": ("Model", "模型"),
+    "requests": ("Requests", "请求数"),
+    "at_most": ("At most", "最多"),
+    "no_price": ("unknown: prices.yaml", "未知：请写入 prices.yaml"),
+    "train": ("training rows", "训练数据"),
+    "exam": ("exam", "考题"),
     "log": ("Log", "日志"),
     "upload_limits": (
         "md, txt, html, pdf, docx; up to {mb} MB each; saved in {folder}",

@@ -113,7 +113,10 @@ class _Run:
             if isinstance(answer, str):
                 text("p", answer, "dg-note reject")
                 return
-            table(("", ""), [(key, _said(value)) for key, value in answer.items()])
+            table(("", ""), [(key, _said(value)) for key, value in answer.items() if key != "prices"])
+            if answer["prices"]:
+                heads = (w("stage"), w("strategy"), w("model"), w("rows"), w("requests"), w("cost"), w("at_most"))
+                table(heads, [_price_row(self.visitor, step) for step in answer["prices"]], numeric=(3, 4, 5, 6))
 
     def start(self) -> None:
         try:
@@ -202,6 +205,12 @@ def _stats(desk: Desk, step: Step) -> dict[str, Any]:
     found = sorted(desk.workspace.iteration(step.iteration).glob(f"[0-9][0-9]-{step.stage}/stats.json"))
     # A stage of an earlier attempt that is being made anew has old figures.
     return read_json(found[0]) if found and found[0].stat().st_mtime >= step.began - 1 else {}
+
+
+def _price_row(visitor: Visitor, step: dict[str, Any]) -> tuple[object, ...]:
+    known = step["price_known"]
+    cost, most = (f"${step['cost_usd']:.4f}", f"${step['cost_most_usd']:.4f}") if known else (visitor.w("no_price"), "")
+    return (visitor.w(step["purpose"]), step["strategy"], step["model"], step["target"], step["requests"], cost, most)
 
 
 def _said(value: object) -> str:

@@ -1,0 +1,99 @@
+"""What a recipe's models would cost: the exam once, then the rows of its largest size. Nothing is sent or written.
+
+Rows that an earlier size made are part of the largest, so a campaign over all sizes pays for these rows once. Every strategy is priced
+for its share of the rows by weight; what the store holds already is free.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from datagen.clients import ResponseStore, parse_spec
+from datagen.clients.prices import load_prices
+from datagen.generate.opening import open_strategy
+from datagen.generate.pricing import DryClient, Estimate, estimate
+from datagen.generate.specs import AnySpec, SamplingSpec, examiners, model_of
+from datagen.generate.strategy import Purpose
+from datagen.generate.writer import Writer
+from datagen.jsonl import JsonObject
+from datagen.pipeline.recipe import Recipe
+from datagen.schemas.document import Chunk, Document
+from datagen.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class PricedStep:
+    """What one strategy costs for the exam or for the rows; ``known`` is False where no price is known and none was counted."""
+
+    purpose: Purpose
+    strategy: str
+    model: str
+    target: int
+    estimate: Estimate
+    known: bool
+
+    def to_json(self) -> JsonObject:
+        """Return the fields as JSON."""
+        named = {"purpose": self.purpose, "strategy": self.strategy, "model": self.model, "target": self.target}
+        return {**named, "price_known": self.known, **self.estimate.to_json()}
+
+
+def price_recipe(recipe: Recipe, documents: Sequence[Document], chunks: Sequence[Chunk], *, workspace: Workspace) -> list[PricedStep]:
+    """Price every strategy of a recipe that asks a model; an exam that is frozen already costs nothing and is left out.
+
+    Raises:
+        UsageError: a model is no spec, or the price list is broken.
+    """
+    largest = max(recipe.sizes)
+    wanted: list[tuple[Purpose, AnySpec, int]] = [("train", s, n) for s, n in _shares(recipe.generate.strategies, largest)]
+    if not workspace.split.exists():
+        exam = recipe.exam.size + recipe.exam.vault
+        wanted = [*(("exam", s, n) for s, n in _shares(examiners(recipe.generate.strategies), exam)), *wanted]
+    steps: list[PricedStep] = []
+    for purpose, spec, target in wanted:
+        step = asyncio.run(_price(recipe, spec, target, purpose, documents, chunks, workspace))
+        if step is not None:
+            steps.append(step)
+    return steps
+
+
+def _shares(specs: Sequence[AnySpec], target: int) -> list[tuple[AnySpec, int]]:
+    total = sum(spec.weight for spec in specs)
+    return [(spec, round(target * spec.weight / total)) for spec in specs]
+
+
+async def _price(
+    recipe: Recipe,
+    spec: AnySpec,
+    target: int,
+    purpose: Purpose,
+    documents: Sequence[Document],
+    chunks: Sequence[Chunk],
+    workspace: Workspace,
+) -> PricedStep | None:
+    name = model_of(spec)
+    if name is None or not isinstance(spec, SamplingSpec):
+        return None
+    model = parse_spec(name)
+    prices = load_prices(workspace.root)
+    known = model.loopback or model.provider == "local" or prices.of(model.model) is not None
+    store = ResponseStore(workspace.responses) if workspace.responses.exists() else None
+    client = DryClient(store)
+    strategy = open_strategy(spec, client)
+    try:
+        priced = await estimate(
+            strategy,
+            client,
+            documents,
+            chunks,
+            store=store,
+            price=prices.require(model.model, free=True),
+            target=target,
+            rows_per_round=spec.items_per_request,
+            requests_per_round=strategy.requests_per_round if isinstance(strategy, Writer) else 1,
+            purpose=purpose,
+            max_attempts=recipe.generate.max_attempts,
+        )
+    finally:
+        await client.aclose()
+    return PricedStep(purpose, strategy.name, name, target, priced, known)

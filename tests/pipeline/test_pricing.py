@@ -1,0 +1,53 @@
+"""A recipe's price before anything is sent."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datagen.cli import main
+
+STRATEGIES = [
+    "generate.strategies=[{kind: qa, model: 'openai:gpt-4.1-mini', weight: 3},"
+    " {kind: two_step_qa, model: 'openai:unheard-of@https://api.example.invalid/v1'}, {kind: extractive, weight: 4}]"
+]
+
+
+def _plan(root: Path, recipe: Path, docs: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
+    sets = [part for setting in [*STRATEGIES, *more] for part in ("--set", setting)]
+    assert main(["-w", str(root), "run", str(recipe), "--docs", str(docs), *sets, "--dry-run", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_exam_and_rows_are_priced_by_each_strategys_share(
+    tmp_path: Path, docs: Path, recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    plan = _plan(tmp_path / "ws", recipe, docs, capsys)
+    steps = [(s["purpose"], s["strategy"], s["target"], s["requests"], s["price_known"]) for s in plan["prices"]]
+    # Eight questions and twelve rows of sixteen and twenty-four fall to the models, at four rows a request; two steps take two requests.
+    assert steps == [
+        ("exam", "qa", 6, 2, True),
+        ("exam", "qa", 2, 1, False),
+        ("train", "qa", 9, 3, True),
+        ("train", "two_step_qa", 3, 2, False),
+    ]
+    assert plan["requests"] == 8
+    paid = [s for s in plan["prices"] if s["price_known"]]
+    assert plan["cost_usd"] == pytest.approx(sum((s["tokens_in"] * 0.4 + s["tokens_out"] * 1.6) / 1e6 for s in paid), abs=1e-6)
+    assert plan["cost_usd"] < plan["cost_most_usd"]
+    assert not (tmp_path / "ws").exists()
+
+
+def test_a_price_list_of_the_workspace_counts_and_a_frozen_exam_costs_nothing(
+    tmp_path: Path, docs: Path, recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "ws"
+    assert main(["-w", str(root), "run", str(recipe), "--docs", str(docs), "--until", "split"]) == 0
+    capsys.readouterr()
+    (root / "prices.yaml").write_text("unheard-of: {input: 1000000, output: 0}\n", encoding="utf-8")
+    plan = _plan(root, recipe, docs, capsys)
+    steps = [(s["purpose"], s["strategy"], s["price_known"]) for s in plan["prices"]]
+    assert steps == [("train", "qa", True), ("train", "two_step_qa", True)]
+    assert plan["prices"][1]["cost_usd"] == plan["prices"][1]["tokens_in"]
