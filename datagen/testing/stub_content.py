@@ -13,7 +13,7 @@ from datagen.hashing import sha256_hex
 from datagen.testing.stub_faults import Faults
 from datagen.testing.stub_forms import Fact, Source, fill, other_passage, read_form
 from datagen.testing.stub_judge import write_verdict
-from datagen.testing.stub_spoil import spoil
+from datagen.testing.stub_spoil import Planted, spoil
 from datagen.text import detect_language, split_sentences, units
 
 _PASSAGE = re.compile(r"<passage ([0-9a-z]+)>\n(.*)\n</passage \1>", re.S)
@@ -39,10 +39,11 @@ _QA_FORM = {"items": [{"evidence": "", "question": "", "answer": "", "question_t
 
 
 class Completion(NamedTuple):
-    """Text and finish reason of an answer."""
+    """Text and finish reason of an answer, and the faults planted in it with the items they struck."""
 
     text: str
     finish_reason: str
+    planted: tuple[Planted, ...] = ()
 
 
 def write_completion(messages: list[dict[str, Any]], faults: Faults, request: str, n_try: int) -> Completion:
@@ -75,19 +76,19 @@ def write_completion(messages: list[dict[str, Any]], faults: Faults, request: st
     def strikes(name: str) -> bool:
         return faults.strikes(name, request, n_try)
 
-    spoil(answer["items"], detect_language(passage), strikes)
+    planted = tuple(spoil(answer["items"], detect_language(passage), strikes))
     text = json.dumps(answer, ensure_ascii=False)
     if strikes("prose"):
-        return Completion("I am sorry, I cannot help with that.", "stop")
+        return Completion("I am sorry, I cannot help with that.", "stop", (("prose", answer),))
     if strikes("truncate"):
-        return Completion(text[: len(text) * 2 // 3], "length")
+        return Completion(text[: len(text) * 2 // 3], "length", (("truncate", answer),))
     if strikes("torn_json"):
         return Completion(text[: len(text) * 2 // 3], "stop")
     if strikes("fences"):
         text = f"Here you are:\n```json\n{text}\n```"
     if strikes("think"):
         text = f"<think>\nThe passage says {{several things}}.\n</think>\n\n{text}"
-    return Completion(text, "stop")
+    return Completion(text, "stop", planted)
 
 
 def write_items(passage: str, n: int, *, turn: int, style: int) -> list[dict[str, str]]:

@@ -23,6 +23,9 @@ CONTENT_FAULTS = (
     "duplicate",
     "prose",
     "biased_judge",
+    "slight_number",
+    "foreign_answer",
+    "reworded",
 )
 """Faults of a paid answer's content."""
 NAMES = (*EXCHANGE_FAULTS, *CONTENT_FAULTS)

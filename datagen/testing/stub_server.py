@@ -29,6 +29,7 @@ from datagen.testing.stub_content import Completion, write_completion
 from datagen.testing.stub_faults import Faults
 from datagen.testing.stub_limits import ServerLimits
 from datagen.testing.stub_reply import Bill, Reply, error
+from datagen.testing.stub_spoil import Planted
 from datagen.text import estimate_tokens
 
 MAX_BODY = 64 * 1024 * 1024
@@ -51,6 +52,7 @@ class StubServer:
 
     Attributes:
         prompts: bodies of all chat requests, in order of arrival.
+        planted: faults of content by name with the item each struck, in order of answers.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class StubServer:
         batch_s: float = 0,
     ) -> None:
         self.prompts: list[JsonObject] = []
+        self.planted: list[Planted] = []
         self._port = port
         self._latency_s = latency_ms / 1000
         self._faults = faults or Faults()
@@ -298,6 +301,7 @@ class StubServer:
     def _paid_reply(self, body: JsonObject, messages: list[dict[str, Any]], completion: Completion, request: str) -> Reply:
         answer = _chat_completion(body, messages, completion, request)
         usage = answer["usage"]
+        self.planted.extend(completion.planted)
         return Reply(200, answer, bill=Bill(request, usage["prompt_tokens"], usage["completion_tokens"]))
 
     async def _fault(self, body: JsonObject, request: str, n_try: int) -> Reply | None:
