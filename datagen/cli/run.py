@@ -17,19 +17,26 @@ def run(
     recipe: Annotated[str, typer.Argument(help="Recipe file or name, for example quickstart.")],
     docs: Annotated[Path | None, typer.Option("--docs", help="Folder of documents, instead of the recipe's.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE by dotted path, for example probe.seeds=2.")] = None,
-    until: Annotated[str, typer.Option("--until", help="Stop after: ingest, generate, clean, split, register, probe.")] = "probe",
+    until: Annotated[
+        str, typer.Option("--until", help="Stop after: ingest, generate, clean, split, register, probe (default: the recipe's last).")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check recipe and documents, print the plan, write nothing.")] = False,
     progress: Annotated[Path | None, typer.Option("--progress", help="Append progress to this file, one JSON object a line.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     from datagen.errors import UsageError, suggest
-    from datagen.pipeline.recipe import STAGES, Stage, load_recipe
+    from datagen.pipeline.recipe import STAGES, AuditRecipe, Stage, load_any_recipe
 
     workspace = workspace_of(ctx)
     stage: Stage | None = next((s for s in STAGES if s == until), None)
-    if stage is None:
+    if until and stage is None:
         raise UsageError(f"--until {until}: no such stage", hint=suggest(until, STAGES))
-    loaded = load_recipe(recipe, settings=settings or [], library_dir=library_of(ctx), workspace=workspace.root)
+    loaded = load_any_recipe(recipe, settings=settings or [], library_dir=library_of(ctx), workspace=workspace.root)
+    if isinstance(loaded, AuditRecipe):
+        from datagen.cli.audit_recipe import run_audit_recipe
+
+        run_audit_recipe(loaded, workspace, docs, dry_run=dry_run, progress=progress, as_json=as_json)
+        return
     folder = docs or workspace.root / loaded.docs
     if dry_run:
         show_plan(loaded, folder, workspace, as_json=as_json)

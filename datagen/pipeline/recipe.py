@@ -42,6 +42,7 @@ class ExamSpec(Frozen):
 class GenerateSpec(Frozen):
     """How rows are made. All strategies of a recipe make rows that are learned by one method (see ``generate.specs.METHOD``)."""
 
+    model: str | None = Field(default=None, description="asked by every strategy that needs a model and names none")
     strategies: tuple[StrategySpec, ...] = Field(min_length=1)
     persona: dict[Language, str] = {}
     max_attempts: int = Field(default=3, ge=1, le=20)
@@ -52,6 +53,19 @@ class GenerateSpec(Frozen):
     quotas: dict[str, Annotated[int, Field(ge=0)]] = Field(
         default={}, description="new rows wanted about a folder or document, before the rest is spread evenly; 0 leaves it out"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_model(cls, tree: Any) -> Any:
+        """Give the model to the strategies that need one (a contrast works without) and name none."""
+        if not isinstance(tree, dict) or not tree.get("model") or not isinstance(tree.get("strategies"), list | tuple):
+            return cast("Any", tree)
+        named: dict[str, Any] = {**tree}
+        needs = {kind for kind, spec in SPECS.items() if "model" in spec.model_fields and spec.model_fields["model"].is_required()}
+        named["strategies"] = [
+            {"model": named["model"], **s} if isinstance(s, dict) and s.get("kind") in needs else s for s in named["strategies"]
+        ]
+        return named
 
     @model_validator(mode="after")
     def _one_method(self) -> "GenerateSpec":
@@ -80,7 +94,7 @@ class RegisterSpec(Frozen):
 
 
 class Recipe(Frozen):
-    """A whole run. ``sizes`` are the numbers of training rows of successive iterations, growing."""
+    """A whole run. ``sizes`` are the numbers of training rows of successive iterations, growing; ``until`` is its last stage."""
 
     name: str
     version: int = Field(ge=1)
@@ -89,6 +103,7 @@ class Recipe(Frozen):
     docs: Path = Path("docs")
     report_language: Language = "en"
     sizes: tuple[int, ...] = Field(min_length=1)
+    until: Stage = "probe"
     chunk: ChunkSpec = ChunkSpec()
     exam: ExamSpec = ExamSpec()
     generate: GenerateSpec
@@ -128,8 +143,45 @@ class Recipe(Frozen):
         return self.probe.model_copy(update={"stage": self.method})
 
 
+class AuditRecipe(Frozen):
+    """Audit a dataset that exists, clean it, hold an eval set out of it, and register both; ``pipeline/auditing.py`` runs it.
+
+    ``data``: a dataset file, a ``dataset_info.json`` or its folder, ``entry`` one entry of it. ``docs``: what the rows are about, for
+    grounding and coverage. ``against``: rows that must not be trained on. Paths are relative to the workspace.
+    """
+
+    kind: Literal["audit"]
+    name: str
+    version: int = Field(ge=1)
+    description: str
+    source: str
+    data: Path = Path("rows.jsonl")
+    entry: str | None = None
+    docs: Path | None = None
+    against: Path | None = None
+    report_language: Language = "en"
+    eval_ratio: float = Field(default=0.1, ge=0, lt=1, description="share of the rows that stay, held out")
+    register_as: RegisterSpec = Field(alias="register")
+
+
 def load_recipe(name: str, *, settings: Sequence[str] = (), library_dir: Path | None = None, workspace: Path | None = None) -> Recipe:
+    """Read a recipe that makes rows; see :func:`load_any_recipe`.
+
+    Raises:
+        UsageError: as there, or the recipe audits rows that exist.
+    """
+    found = load_any_recipe(name, settings=settings, library_dir=library_dir, workspace=workspace)
+    if isinstance(found, AuditRecipe):
+        raise UsageError(f"{name} audits a dataset and makes no rows", hint=f"datagen run {name} --set data=FILE")
+    return found
+
+
+def load_any_recipe(
+    name: str, *, settings: Sequence[str] = (), library_dir: Path | None = None, workspace: Path | None = None
+) -> Recipe | AuditRecipe:
     """Read a recipe by path (``my.yaml``) or by name (``quickstart``) and apply ``KEY=VALUE`` settings.
+
+    ``kind: audit`` makes it an :class:`AuditRecipe`; all others are a :class:`Recipe`.
 
     Raises:
         UsageError: no such recipe, broken YAML (with line), unknown key (with suggestion), wrong value, broken setting.
@@ -149,10 +201,11 @@ def load_recipe(name: str, *, settings: Sequence[str] = (), library_dir: Path | 
     recipe_tree = cast("dict[str, Any]", tree)
     for setting in settings:
         _apply(recipe_tree, setting)
+    model = AuditRecipe if recipe_tree.get("kind") == "audit" else Recipe
     try:
-        return Recipe.model_validate(recipe_tree)
+        return model.model_validate(recipe_tree)
     except ValidationError as error:
-        raise UsageError(f"{path}: " + "; ".join(_explain(e, recipe_tree) for e in error.errors()[:5])) from error
+        raise UsageError(f"{path}: " + "; ".join(_explain(e, model) for e in error.errors()[:5])) from error
 
 
 def _apply(tree: dict[str, Any], setting: str) -> None:
@@ -183,10 +236,10 @@ def _is_index(node: object, text: str) -> bool:
     return isinstance(node, list) and text.isdigit() and int(text) < len(node)
 
 
-def _explain(error: Any, tree: dict[str, Any]) -> str:
+def _explain(error: Any, model: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in error["loc"]) or "recipe"
     if error["type"] == "extra_forbidden":
-        return f"unknown key '{where}' ({suggest(str(error['loc'][-1]), _known_keys(error['loc'][:-1]))})"
+        return f"unknown key '{where}' ({suggest(str(error['loc'][-1]), _known_keys(model, error['loc'][:-1]))})"
     if error["type"] == "missing":
         return f"key '{where}' is missing"
     if error["type"] == "union_tag_invalid":
@@ -197,8 +250,7 @@ def _explain(error: Any, tree: dict[str, Any]) -> str:
     return f"{where}: {error['msg']}, got {str(error['input'])[:80]!r}"
 
 
-def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    model: type[BaseModel] = Recipe
+def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     for part in location:
         if part in SPECS:
             model = SPECS[part]

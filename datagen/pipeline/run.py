@@ -56,7 +56,7 @@ class Iterations:
         if recipe.exam.gold and not recipe.exam.gold.is_file():
             raise UsageError(f"exam.gold: {recipe.exam.gold}: no such file")
         code = code_fingerprint("pipeline", "generate", "dedup", "split.py", "ingest", "clients", "probe", "export", "schemas", "text.py")
-        settings = recipe.model_dump(mode="json", exclude={"sizes", "docs", "report_language", "description"})
+        settings = recipe.model_dump(mode="json", exclude={"sizes", "docs", "report_language", "description", "until"})
         self._key = [settings, self.docs_key, code]
 
     def plan(
@@ -102,9 +102,9 @@ class Iterations:
 
 
 def run(
-    recipe: Recipe, *, workspace: Workspace, docs: Path | None = None, until: Stage = "probe", listener: Listener | None = None
+    recipe: Recipe, *, workspace: Workspace, docs: Path | None = None, until: Stage | None = None, listener: Listener | None = None
 ) -> RunResult:
-    """Run a recipe end to end, or up to a stage of its first unfinished iteration.
+    """Run a recipe to its last stage, or up to the stage ``until``, of its first unfinished iteration.
 
     Raises:
         UsageError: the documents folder is missing, or a recipe path is wrong.
@@ -112,13 +112,14 @@ def run(
         DatagenError: a stage failed; finished stages are kept.
     """
     iterations = Iterations(recipe, workspace, docs, listener or Silent())
+    last_stage = until or recipe.until
     outcomes: list[Outcome] = []
     skipped: list[int] = []
 
     def advance(plan: Plan) -> Manifest | None:
         manifest = iterations.finished(plan)
         if manifest is None:
-            outcomes.append(iterations.make(plan, until=until))
+            outcomes.append(iterations.make(plan, until=last_stage))
         else:
             skipped.append(plan.number)
             outcomes.append(Outcome(workspace.iteration(plan.number), manifest, manifest.funnel))
