@@ -43,8 +43,9 @@ def train_config(
     ] = "llamafactory",
     as_json: JsonOption = False,
 ) -> None:
-    from datagen.errors import UsageError
+    from datagen.errors import UsageError, suggest
     from datagen.export.llamafactory.templates.choose import Template, choose_template
+    from datagen.export.llamafactory.templates.names import NAMES
     from datagen.export.recipes.facts import Recipe, TrainFacts, TrainPreset
     from datagen.export.recipes.llamafactory import llamafactory_recipe, task_command, task_yaml
     from datagen.export.recipes.registered import registered_facts
@@ -66,6 +67,10 @@ def train_config(
     chosen = Template(template, "given") if template else choose_template(model)
     if not chosen.certain and for_ == "llamafactory":
         say(f"note: template {chosen.name}: {chosen.why}")
+    if template and template not in NAMES and for_ == "llamafactory":
+        say(f"note: LLaMA-Factory 0.9.5 has no template '{template}'; {suggest(template, NAMES)[:200]} ...")
+    if stage == "pt" and not facts.holds_text and for_ == "llamafactory":
+        say("note: stage pt trains on the questions of these rows and on nothing else; it is made for sets of plain text")
     target = out or Path(f"{name}_{stage}.{'py' if for_ == 'unsloth' else 'yaml'}")
     if stage in _TASKS:
         if for_ != "llamafactory":

@@ -15,6 +15,7 @@ from datagen.export.llamafactory.rules.align import Aligned
 from datagen.export.llamafactory.rules.converters import converter_of
 from datagen.export.llamafactory.rules.files import load_table
 from datagen.export.llamafactory.rules.stages import Stage
+from datagen.export.llamafactory.templates.names import NAMES
 from datagen.export.llamafactory.templates.spec import TEMPLATES
 from datagen.export.llamafactory.tokens.check import token_check
 from datagen.export.llamafactory.tokens.encode import Encoded, encode_row
@@ -107,6 +108,14 @@ def predicted(job: dict[str, Any]) -> list[list[Encoded]]:
     rows: list[Aligned] = [align(row, entry) for row in load_table(folder / entry.file_name).rows]
     how = token_check(MODEL, template=job["template"], cutoff_len=job["cutoff_len"]).how
     return [encode_row(row, job["stage"], how) for row in rows]
+
+
+def test_template_names_are_llamafactorys() -> None:
+    code = "from llamafactory.data.template import TEMPLATES; print(' '.join(TEMPLATES))"
+    offline = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([str(VENV / "bin/python"), "-c", code], env=os.environ | offline, capture_output=True, text=True, check=True)
+    assert set(done.stdout.splitlines()[-1].split()) == NAMES
+    assert TEMPLATES.keys() <= NAMES
 
 
 def check_packing(job: dict[str, Any], observed: list[dict[str, Any]]) -> None:

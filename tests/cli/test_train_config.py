@@ -54,4 +54,13 @@ def test_wrong_names_and_stages(workspace: Path, capsys: pytest.CaptureFixture[s
     assert main(["-w", str(workspace), "train-config", "hotle"]) == 2
     assert "did you mean 'hotel'" in capsys.readouterr().err
     assert main(["-w", str(workspace), "train-config", "hotel", "--stage", "dpo"]) == 2
-    assert "no preference pairs" in capsys.readouterr().err
+    assert "holds questions and answers" in capsys.readouterr().err
+    assert main(["-w", str(workspace), "train-config", "hotel", "--stage", "kto"]) == 2
+    assert "use --stage sft or ppo or pt" in capsys.readouterr().err
+
+
+def test_what_would_surprise_is_noted(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-w", str(workspace), "train-config", "hotel", "--template", "qwen3_nothing"]) == 0
+    assert "no template 'qwen3_nothing'; did you mean 'qwen3_nothink'" in capsys.readouterr().err
+    assert main(["-w", str(workspace), "train-config", "hotel", "--stage", "pt"]) == 0
+    assert "nothing else" in capsys.readouterr().err

@@ -31,7 +31,7 @@ class TrainFacts:
     """One training: the registered files, the model, the stage and the numbers.
 
     ``export_dir`` is where other programs than LLaMA-Factory read their copy of the data; ``several_answers`` says that conversations
-    have more than one answer to learn.
+    have more than one answer to learn; ``holds_text`` that the set is plain text.
     """
 
     name: str
@@ -44,6 +44,7 @@ class TrainFacts:
     sha256: str = "unknown"
     train_rows: int | None = None
     several_answers: bool = False
+    holds_text: bool = False
     device: Literal["gpu", "cpu"] = "gpu"
     preset: TrainPreset = field(default_factory=TrainPreset)
 

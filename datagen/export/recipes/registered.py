@@ -5,8 +5,9 @@ from typing import Literal
 
 from datagen.errors import UsageError, suggest
 from datagen.export.llamafactory.registry.dataset_info import FILE_NAME, read_info
-from datagen.export.llamafactory.registry.entry import read_entry
+from datagen.export.llamafactory.registry.entry import Entry, read_entry
 from datagen.export.llamafactory.registry.listing import list_registered
+from datagen.export.llamafactory.rules.check import default_stage
 from datagen.export.recipes.facts import TrainFacts, TrainPreset, TrainStage
 from datagen.export.trl import trl_kind
 from datagen.schemas.detect import read_samples
@@ -34,10 +35,11 @@ def registered_facts(
         names = [n.removesuffix("_train") for n in entries if n.endswith("_train")]
         hint = f"register it first; {suggest(name, names)}" if names else "register it first: datagen register FILE --name NAME"
         raise UsageError(f"no entry '{name}_train' in {data_dir / FILE_NAME}", hint=hint)
-    ranked = read_entry(f"{name}_train", entries[f"{name}_train"]).ranked
-    if not any_stage and ranked != (stage in ("dpo", "rm")):
-        kind, stages = ("preference pairs", "dpo or rm") if ranked else ("no preference pairs", "sft, kto, ppo or pt")
-        raise UsageError(f"{name}_train holds {kind}; LLaMA-Factory refuses it at stage {stage}", hint=f"use --stage {stages}")
+    entry = read_entry(f"{name}_train", entries[f"{name}_train"])
+    kind, stages = _stages(entry)
+    if not any_stage and stage not in stages:
+        message = f"{name}_train holds {kind}; LLaMA-Factory refuses it, or drops every row, at stage {stage}"
+        raise UsageError(message, hint=f"use --stage {' or '.join(stages)}")
     listed = {entry.name: entry for entry in list_registered(data_dir)}
     train, held = listed[f"{name}_train"], listed.get(f"{name}_eval")
     folder = data_dir.resolve()
@@ -55,4 +57,16 @@ def registered_facts(
         several_answers=stage == "sft" and not any_stage and file.is_file() and trl_kind(read_samples(file)) == "messages",
         device=device,
         preset=preset,
+        holds_text=stages == ("pt",),
     )
+
+
+def _stages(entry: Entry) -> tuple[str, tuple[str, ...]]:
+    """Return what an entry holds, and the stages that keep rows of it (pt keeps the questions of conversations)."""
+    if entry.ranked:
+        return "preference pairs", ("dpo", "rm")
+    if entry.column("kto_tag"):
+        return "labelled answers", ("kto", "ppo")
+    if default_stage(entry) == "pt":
+        return "plain text", ("pt",)
+    return "questions and answers", ("sft", "ppo", "pt")
