@@ -33,7 +33,11 @@ def expect(losses: Sequence[LossRow], *, eval_set: str, seeds: int, alpha: float
     )
     mde = value.detectable(alpha)
     source_zh = f"依据此前 {known.comparisons} 次同配置比较" if noise else "本工作区尚无同配置比较，按示例短训练的噪声从宽估计"
-    source_en = f"from {known.comparisons} earlier comparisons like it" if noise else "no comparison like it yet: noise assumed as in short runs on the example, probably too high"
+    source_en = (
+        f"from {known.comparisons} earlier comparisons like it"
+        if noise
+        else "no comparison like it yet: noise assumed as in short runs on the example, probably too high"
+    )
     return Expected(
         eval_set=eval_set,
         mde=mde,
