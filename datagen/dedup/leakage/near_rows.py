@@ -15,6 +15,8 @@ Source: L. R. Dice, "Measures of the amount of ecologic association between spec
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from datagen.dedup.leakage.edits import bag_similarity, is_edited, same_figures
 from datagen.dedup.leakage.rules import Hit, Leak
 from datagen.dedup.overlap import OverlapIndex
@@ -50,14 +52,13 @@ class NearRowIndex:
             return []
         own, words = shingle(question, 2), units(question)
         rows, common, sizes = self._index.overlaps(own)
-        pairs = zip(rows.tolist(), common.tolist(), sizes.tolist(), strict=True)
-        found = (self._compare(question, words, answer, i, shared, len(own), size) for i, shared, size in pairs)
+        alike, inside = 2 * common / (len(own) + sizes), common / np.minimum(len(own), sizes)
+        likely = (alike >= CANDIDATE) | (inside >= INSIDE)
+        pairs = zip(rows[likely].tolist(), alike[likely].tolist(), inside[likely].tolist(), strict=True)
+        found = (self._compare(question, words, answer, i, *likeness) for i, *likeness in pairs)
         return [hit for hit in found if hit is not None]
 
-    def _compare(self, question: str, words: list[str], answer: str, i: int, shared: int, own: int, size: int) -> Hit | None:
-        alike, inside = 2 * shared / (own + size), shared / min(own, size)
-        if alike < CANDIDATE and inside < INSIDE:
-            return None
+    def _compare(self, question: str, words: list[str], answer: str, i: int, alike: float, inside: float) -> Hit | None:
         other = self._units[i]
         bag = bag_similarity(words, other)
         near = alike >= ALIKE or (alike >= CANDIDATE and bag >= ALIKE_UNITS)
