@@ -108,6 +108,8 @@ def open_strategy(spec: AnySpec, client: Client | None, *, library: Path | None 
             return strategies.Persona(client, roles=spec.roles, readers=spec.readers, **_frame(spec, library))
         case specs.ActiveReadingSpec():
             return strategies.ActiveReading(client, **_frame(spec, library))
+        case specs.SpanQuestionSpec():
+            return strategies.SpanQuestion(client, **_frame(spec, library))
         case specs.ParaphraseSpec():
             return strategies.Paraphrase(client, **_frame(spec, library))
 

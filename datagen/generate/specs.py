@@ -125,6 +125,12 @@ class ParaphraseSpec(AskingSpec):
     kind: Literal["paraphrase"]
 
 
+class SpanQuestionSpec(AskingSpec):
+    """Questions written for single sentences, which are the answers; short prompts with examples, for small local models."""
+
+    kind: Literal["span_question"]
+
+
 class PreferenceSpec(ContrastSpec):
     """Pairs of a grounded answer and one proved wrong against the evidence (DPO, reward models)."""
 
@@ -158,6 +164,7 @@ AnySpec = (
     | PersonaSpec
     | ActiveReadingSpec
     | ParaphraseSpec
+    | SpanQuestionSpec
     | PreferenceSpec
     | FeedbackSpec
 )

@@ -64,6 +64,7 @@ class Writer(ABC):
         forms: models of all answers.
         rules: raised whenever the checks change what is kept, so that a rerun does not reuse older rows.
         requests_per_round: requests one ``propose`` usually makes, for prices.
+        one_row_a_request: whether the items of a round are asked for one by one, for prices.
         tokens_per_item: room for one item in the default ``max_tokens``.
 
     Raises:
@@ -75,6 +76,7 @@ class Writer(ABC):
     forms: ClassVar[tuple[type[BaseModel], ...]]
     rules: ClassVar[int] = 1
     requests_per_round: ClassVar[int] = 1
+    one_row_a_request: ClassVar[bool] = False
     tokens_per_item: ClassVar[int] = 400
 
     def __init__(self, client: Client, **frame: Unpack[Frame]) -> None:

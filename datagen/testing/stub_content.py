@@ -56,7 +56,8 @@ def write_completion(messages: list[dict[str, Any]], faults: Faults, request: st
         n_try: how often this request has arrived before.
     """
     prompt = "\n".join(str(m.get("content", "")) for m in messages)
-    found = _PASSAGE.search(prompt)
+    # The last one: those before are examples.
+    found = next(reversed(list(_PASSAGE.finditer(prompt))), None)
     form = read_form(prompt)
     if form and ("better" in form or "correct" in form):
         return Completion(write_verdict(form, prompt, biased=faults.strikes("biased_judge", request, n_try)), "stop")
@@ -76,7 +77,7 @@ def write_completion(messages: list[dict[str, Any]], faults: Faults, request: st
     def strikes(name: str) -> bool:
         return faults.strikes(name, request, n_try)
 
-    planted = tuple(spoil(answer["items"], detect_language(passage), strikes))
+    planted = tuple(spoil(answer.get("items", [answer]), detect_language(passage), strikes))
     text = json.dumps(answer, ensure_ascii=False)
     if strikes("prose"):
         return Completion("I am sorry, I cannot help with that.", "stop", (("prose", answer),))

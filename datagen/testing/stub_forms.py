@@ -89,7 +89,9 @@ def numbered(instructions: str) -> list[str]:
 
 
 def fill(form: JsonObject, source: Source, n: int) -> JsonObject:
-    """Return the form filled with up to ``n`` items, or as many as there are numbered lines."""
+    """Return the form filled with up to ``n`` items, or as many as there are numbered lines; a form without items with the first fact."""
+    if "items" not in form:
+        return _item(form, source, source.facts[0], 0) if source.facts else dict(form)
     template = cast("dict[str, Any]", form["items"][0])
     given = numbered(source.instructions) if "number" in template else []
     if "role" in template or "study" in template:

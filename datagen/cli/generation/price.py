@@ -61,7 +61,7 @@ def print_price(
                 store=store,
                 price=price,
                 target=target,
-                rows_per_round=spec.items_per_request,
+                rows_per_round=1 if isinstance(strategy, Writer) and strategy.one_row_a_request else spec.items_per_request,
                 requests_per_round=strategy.requests_per_round if isinstance(strategy, Writer) else 1,
                 purpose=purpose,
             )

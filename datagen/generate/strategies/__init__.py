@@ -13,6 +13,7 @@ from datagen.generate.strategies.persona import Persona
 from datagen.generate.strategies.preference import Preference
 from datagen.generate.strategies.qa import QA
 from datagen.generate.strategies.self_instruct import SelfInstruct
+from datagen.generate.strategies.span_question import SpanQuestion
 from datagen.generate.strategies.two_step_qa import TwoStepQA
 from datagen.generate.strategies.unanswerable import Unanswerable
 
@@ -30,6 +31,7 @@ __all__ = [
     "Persona",
     "Preference",
     "SelfInstruct",
+    "SpanQuestion",
     "TwoStepQA",
     "Unanswerable",
 ]
