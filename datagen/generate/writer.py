@@ -65,7 +65,7 @@ class Writer(ABC):
         rules: raised whenever the checks change what is kept, so that a rerun does not reuse older rows.
         requests_per_round: requests one ``propose`` usually makes, for prices.
         one_row_a_request: whether the items of a round are asked for one by one, for prices.
-        tokens_per_item: room for one item in the default ``max_tokens``.
+        tokens_per_item, tokens_beside: room for one item, and for all else, in the default ``max_tokens``.
 
     Raises:
         UsageError: ``model`` is not a spec.
@@ -78,10 +78,11 @@ class Writer(ABC):
     requests_per_round: ClassVar[int] = 1
     one_row_a_request: ClassVar[bool] = False
     tokens_per_item: ClassVar[int] = 400
+    tokens_beside: ClassVar[int] = 400
 
     def __init__(self, client: Client, **frame: Unpack[Frame]) -> None:
         items = frame.get("items", ITEMS)
-        most = frame.get("max_tokens") or self.tokens_per_item * items + 400
+        most = frame.get("max_tokens") or self.tokens_per_item * items + self.tokens_beside
         parameters = Parameters(temperature=frame.get("temperature", 0.7), max_tokens=most)
         self._desk = Desk(self.name, client, parse_spec(frame["model"]), items, parameters, frame.get("library"))
 

@@ -39,7 +39,8 @@ class Sample(Frozen):
 
     ``id`` is the sha256 of the canonical record, so equal records have equal ids wherever they were made.
     ``tags`` in use: ``language`` (zh, en), ``question_type``, ``row_style`` (persona, task), ``fact`` (key shared by
-    all phrasings of one fact) and ``eval_set`` (recall, unseen, vault; only on exam samples).
+    all phrasings of one fact), ``eval_set`` (recall, unseen, vault; only on exam samples), and of single strategies ``turns``,
+    ``reader``, ``study``, ``evolution`` and ``rejection`` (how a wrong answer was made: number, unit, span).
     """
 
     id: str

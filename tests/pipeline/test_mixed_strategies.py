@@ -12,6 +12,7 @@ from datagen.pipeline.recipe import load_recipe
 from datagen.pipeline.run import run
 from datagen.pipeline.stopping import Limits
 from datagen.schemas.sample import Sample
+from datagen.testing.stub_faults import Faults
 from datagen.testing.stub_server import StubServer
 from datagen.workspace import Workspace
 
@@ -69,3 +70,20 @@ def test_a_budget_needs_the_price_of_every_model(tmp_path: Path, docs: Path, rec
     (tmp_path / "mixed.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match="no price"):
         iterate(load_recipe(str(tmp_path / "mixed.yaml")), workspace=Workspace(tmp_path / "w"), docs=docs, limits=Limits(budget=1.0))
+
+
+def test_a_judge_reads_every_row_and_a_low_yield_fails(tmp_path: Path, docs: Path, recipe: Path) -> None:
+    with StubServer(faults=Faults({"ungrounded": 1})) as stub:
+        url = f"openai:judge@{stub.base_url}"
+        path = write_recipe(tmp_path / "mixed.yaml", recipe, stub.base_url)
+        settings = ["sizes=[24]", f"generate.judge={{model: '{url}'}}"]
+        run(load_recipe(str(path), settings=settings), workspace=Workspace(tmp_path / "w"), docs=docs, until="generate")
+        folder = Workspace(tmp_path / "w").iteration(1)
+        rows = [s for s in samples(folder / "03-generate" / "kept.jsonl") if s.provenance.strategy != "unanswerable"]
+        assert rows
+        assert {s.scores["judge"] for s in rows} == {5.0}
+        share = read_json(folder / "03-generate" / "stats.json")["yield"]
+        assert 0.1 < share < 0.9
+        minded = load_recipe(str(path), settings=[*settings, "generate.min_yield=0.95"])
+        with pytest.raises(StageFailed, match=r"the yield is \d+%, below the least wanted, 95%: .*evidence_not_found"):
+            run(minded, workspace=Workspace(tmp_path / "v"), docs=docs, until="generate")

@@ -22,12 +22,15 @@ def generation_view(crew: "Crew") -> "Generator[Callable[[Progress], None]]":
     from rich.live import Live
 
     begun = time.monotonic()
-    with Live(console=Console(stderr=True), refresh_per_second=4) as live:
+    console = Console(stderr=True)
+    with Live(console=console, refresh_per_second=4) as live:
 
         def tell(state: "Progress") -> None:
             live.update(view(state, seconds=time.monotonic() - begun, money=money_of(crew, state)))
 
         yield tell
+    if not console.is_terminal:
+        console.line()
 
 
 def money_of(crew: "Crew", state: "Progress") -> "Money | None":

@@ -48,7 +48,7 @@ class MultiTurn(Writer):
     forms = (Conversations,)
 
     def __init__(self, client: Client, *, turns: int = 3, **frame: Unpack[Frame]) -> None:
-        frame["max_tokens"] = frame.get("max_tokens") or self.tokens_per_item * frame.get("items", ITEMS) * turns + 400
+        frame["max_tokens"] = frame.get("max_tokens") or self.tokens_per_item * frame.get("items", ITEMS) * turns + self.tokens_beside
         super().__init__(client, **frame)
         self._turns = turns
 

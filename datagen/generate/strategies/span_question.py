@@ -48,6 +48,7 @@ class SpanQuestion(Writer):
     prompts = (PROMPT,)
     forms = (WrittenQuestion,)
     tokens_per_item = 0
+    tokens_beside = 96
     one_row_a_request = True
 
     async def write(self, round_: Round) -> None:
