@@ -59,7 +59,7 @@ def generate(
         raise UsageError(f"--style {style}: no such row style", hint=suggest(style, STYLES))
     spec = read_spec(strategy, model, options or [], items=items, temperature=temperature, exam=exam)
     from datagen.clients import Account, Limits, open_client, spent_in
-    from datagen.generate.funnel import require_yield
+    from datagen.generate.funnel import examples_of, funnel_of, require_yield
     from datagen.generate.opening import open_crew
     from datagen.generate.specs import JudgeSpec, model_of
     from datagen.ingest import ingest_paths
@@ -123,6 +123,8 @@ def generate(
         "paid_tokens_out": sum(usage.paid_tokens_out for usage in usages),
         "paid_usd": round(paid, 6),
         "stopped": result.stats["stopped"],
+        "funnel": funnel_of(result.stats),
+        "examples": examples_of(result.dropped),
         "dropped": result.reasons(),
         "out": str(out),
         "dropped_out": str(dropped_path),
@@ -131,6 +133,7 @@ def generate(
     lines = [
         f"{len(result.kept)} of {target} rows -> {out}",
         f"dropped: {reasons}" + (f" -> {dropped_path}" if result.dropped else ""),
+        "funnel: " + " > ".join(f"{step} {n}" for step, n in funnel_of(result.stats).items()),
         f"requests: {value['requests']}, {value['cached']} from the store",
         f"paid tokens: {value['paid_tokens_in']} in, {value['paid_tokens_out']} out, ${paid:.4f}",
     ]

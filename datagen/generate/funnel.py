@@ -3,13 +3,24 @@
 Everything here is a function of the runner's ``Progress`` or ``stats``; times and money come in as arguments.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from datagen.errors import StageFailed
 from datagen.generate.runner import Progress
-from datagen.schemas.stage import StageResult
+from datagen.jsonl import JsonObject
+from datagen.schemas.stage import Dropped, StageResult
 
+STEPS = ("answered", "parsed", "checked", "judged", "distinct", "accepted")
+"""Steps a row goes through, in order; each reason takes rows away at one of them (see :func:`step_of`)."""
+_STEP = {
+    "request_failed": "answered",
+    **dict.fromkeys(("truncated", "unparseable", "schema_mismatch"), "parsed"),
+    **dict.fromkeys(("exact_duplicate", "near_duplicate", "similar_to_pool"), "distinct"),
+    **dict.fromkeys(("from_unseen_document", "rejected_in_review"), "accepted"),
+}
+EXAMPLES = 3
+"""Details of dropped rows kept for each reason."""
 ENOUGH_ROWS = 20
 """Rows examined before a yield says something."""
 
@@ -20,6 +31,33 @@ class Money:
 
     paid: float
     forecast: float | None = None
+
+
+def step_of(reason: str) -> str:
+    """Return the step at which a reason takes rows away: what no table names is a check of the row itself."""
+    if reason.startswith("leaks_into_"):
+        return "accepted"
+    return _STEP.get(reason) or ("judged" if reason.startswith(("judged_", "judge_")) else "checked")
+
+
+def funnel_of(stats: JsonObject) -> dict[str, int]:
+    """Return how many items were left after each step: ``chunks``, ``requests``, ``proposed``, then :data:`STEPS`."""
+    left = int(stats["proposed"])
+    counts = {"chunks": int(stats["chunks"]), "requests": int(stats["requests"]), "proposed": left}
+    for step in STEPS:
+        left -= sum(int(n) for reason, n in dict(stats["reasons"]).items() if step_of(reason) == step)
+        counts[step] = left
+    return counts
+
+
+def examples_of(dropped: Sequence[Dropped]) -> dict[str, list[str]]:
+    """Return the first details of each reason, in the order of the rows."""
+    found: dict[str, list[str]] = {}
+    for drop in dropped:
+        details = found.setdefault(drop.reason, [])
+        if len(details) < EXAMPLES and drop.detail not in details:
+            details.append(drop.detail)
+    return found
 
 
 def yield_of(accepted: int, dropped: Mapping[str, int]) -> float | None:

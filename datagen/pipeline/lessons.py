@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from datagen.dedup.compared import On
 from datagen.errors import DataError, StageFailed, UsageError, suggest
 from datagen.generate.distinct import refuse_near
-from datagen.generate.funnel import Money, note, require_yield
+from datagen.generate.funnel import Money, examples_of, funnel_of, note, require_yield
 from datagen.generate.opening import Crew, open_crew
 from datagen.generate.runner import Progress, Refuse, generate
 from datagen.generate.strategy import Purpose
@@ -148,6 +148,7 @@ def write_lessons(
     stats = _total([part.stats for part in parts])
     stats["by_strategy"] = dict(Counter(s.provenance.strategy or "given" for s in kept).most_common())
     result = StageResult(kept, [*reviewed.dropped, *(d for part in parts for d in part.dropped)], stats)
+    stats |= {"funnel": funnel_of(stats), "examples": examples_of(result.dropped)}
     if len(result.kept) < recipe.generate.min_share * target:
         reasons = ", ".join(f"{reason} {n}" for reason, n in list(result.reasons().items())[:4]) or "no candidates"
         raise StageFailed(

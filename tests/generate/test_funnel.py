@@ -4,7 +4,7 @@ import pytest
 
 from datagen.errors import StageFailed
 from datagen.generate.distinct import refuse_near
-from datagen.generate.funnel import Money, note, require_yield, yield_of
+from datagen.generate.funnel import Money, examples_of, funnel_of, note, require_yield, yield_of
 from datagen.generate.runner import Progress
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
@@ -56,3 +56,16 @@ def test_a_row_near_an_accepted_one_is_refused() -> None:
     assert verdict[1].startswith(f"of {first.id[:12]}, similarity 0.")
     assert refuse(other) is None
     assert refuse(other) == ("near_duplicate", f"of {other.id[:12]}, similarity 1.00")
+
+
+def test_every_reason_takes_rows_away_at_its_step() -> None:
+    names = ("request_failed", "truncated", "evidence_not_found", "judged_unclear", "near_duplicate", "leaks_into_recall")
+    reasons = {name: n for n, name in enumerate(names, 1)}
+    stats = {"chunks": 9, "requests": 7, "proposed": 31, "reasons": reasons}
+    assert funnel_of(stats) == {
+        "chunks": 9, "requests": 7, "proposed": 31,
+        "answered": 30, "parsed": 28, "checked": 25, "judged": 21, "distinct": 16, "accepted": 10,
+    }  # fmt: skip
+    rows = [sample(f"第 {i} 问？", f"答 {i}") for i in range(6)]
+    dropped = [Dropped(s, "truncated" if i else "unparseable", f"detail {i % 5}") for i, s in enumerate(rows)]
+    assert examples_of(dropped) == {"unparseable": ["detail 0"], "truncated": ["detail 1", "detail 2", "detail 3"]}

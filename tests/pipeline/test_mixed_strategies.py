@@ -82,8 +82,10 @@ def test_a_judge_reads_every_row_and_a_low_yield_fails(tmp_path: Path, docs: Pat
         rows = [s for s in samples(folder / "03-generate" / "kept.jsonl") if s.provenance.strategy != "unanswerable"]
         assert rows
         assert {s.scores["judge"] for s in rows} == {5.0}
-        share = read_json(folder / "03-generate" / "stats.json")["yield"]
-        assert 0.1 < share < 0.9
+        stats = read_json(folder / "03-generate" / "stats.json")
+        assert 0.1 < stats["yield"] < 0.9
+        assert stats["funnel"]["proposed"] > stats["funnel"]["checked"] > stats["funnel"]["accepted"] == 24
+        assert stats["examples"]["evidence_not_found"][0].startswith("not in the passage: ")
         minded = load_recipe(str(path), settings=[*settings, "generate.min_yield=0.95"])
         with pytest.raises(StageFailed, match=r"the yield is \d+%, below the least wanted, 95%: .*evidence_not_found"):
             run(minded, workspace=Workspace(tmp_path / "v"), docs=docs, until="generate")
