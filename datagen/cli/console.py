@@ -15,6 +15,9 @@ from datagen.workspace import Workspace
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.")]
 
+PIPED_WIDTH = 200
+"""Columns of what is printed where there is no terminal to ask."""
+
 
 def workspace_of(ctx: typer.Context) -> Workspace:
     """Return the workspace chosen with ``-w DIR`` (default: the current folder)."""
@@ -39,7 +42,9 @@ def emit(value: JsonObject, *, as_json: bool, human: str | Any) -> None:
         return
     from rich.console import Console
 
-    Console(file=sys.stdout, soft_wrap=False).print(human)
+    # In a file or a pipe nothing is lost to a narrow default: a table's cells stay on one line.
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    Console(file=sys.stdout, soft_wrap=False, width=width).print(human)
 
 
 def say(message: str) -> None:

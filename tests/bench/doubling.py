@@ -1,22 +1,25 @@
-"""Does the doubling band hold? Run it: ``python tests/bench/doubling.py [--curves N] [--real]``.
+"""Does the doubling band hold? Run it: ``python tests/bench/doubling.py [--curves N] [--real] [--seconds S]``.
 
 Simulated: curves of seven families (three of them laws that are not fitted), each with its own noise, exam and size; the curve is measured
-at n/16 ... n, the doubling to 2n is hidden, forecast, and compared. ``--real``: the tiny model is trained on worlds of its own at the same
-sizes, twelve times, and the hidden doubling is trained too. Prints one JSON object: the share of hidden gains inside the 90 % band with
-Wilson's interval, by family, and the median width.
+at n/16 ... n, the doubling to 2n is hidden, forecast, and compared. ``--real``: the tiny model is trained on worlds of its own (rooms,
+floors, prices) at the same sizes, and at the hidden doubling too; it says nothing about larger models. Each finished curve is a line in
+``~/.cache/datagen/doubling``: killed, or out of ``--seconds``, the same call goes on. Prints one JSON object: the share of hidden gains
+inside the 90 % band with Wilson's interval, by family, and the median width.
 """
 
 import argparse
 import json
 import random
 import sys
-import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from platformdirs import user_cache_path
 
+from datagen.jsonl import JsonObject, append_row, read_appended
 from datagen.probe.growth.forecast import Measured, band, forecast
 from datagen.probe.growth.laws import Floats
 
@@ -27,6 +30,24 @@ FRACTIONS = np.array([1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0])
 SEEDS = (4, 3, 3, 2, 2)
 PROBE_SEEDS = 2
 DOCUMENTS = 40
+VERSION = 2
+"""Part of the store's name; raise it when a stored line would come out otherwise."""
+
+
+class Hidden(NamedTuple):
+    """One hidden doubling: the measured gain (nats per token), the ``seen`` band it should lie in, and, where the truth is known, whether
+    the true gain lies in the ``expected`` band."""
+
+    family: str
+    number: int
+    gain: float
+    low: float
+    high: float
+    expected_inside: bool | None = None
+
+    @property
+    def inside(self) -> bool:
+        return self.low <= self.gain <= self.high
 
 
 def _power(n: Floats, rng: np.random.Generator) -> Floats:
@@ -69,8 +90,9 @@ FAMILIES: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {
 }
 
 
-def simulate(family: str, rng: np.random.Generator) -> tuple[bool, bool, float]:
-    """Hide one doubling: is the measured gain in the ``seen`` band, the true one in the expected band, and how wide is the former?"""
+def simulate(family: str, number: int) -> Hidden:
+    """Hide one doubling of a simulated curve."""
+    rng = np.random.default_rng([VERSION, list(FAMILIES).index(family), number])
     rows = float(rng.choice([300, 600, 1600]))
     sizes = np.append(np.round(rows * FRACTIONS), 2 * rows)
     part = FAMILIES[family](sizes, rng)
@@ -92,53 +114,27 @@ def simulate(family: str, rng: np.random.Generator) -> tuple[bool, bool, float]:
     found = forecast(measured, draws=500, seed=int(rng.integers(1 << 30)))
     seen, expected = band(found.seen(2 * rows, PROBE_SEEDS)), band(found.gain(rows, 2 * rows))
     shown = float(measured.means()[-1] - (measure(5, PROBE_SEEDS) @ weights).mean())
-    return seen.low <= shown <= seen.high, expected.low <= truth[4] - truth[5] <= expected.high, seen.high - seen.low
+    return Hidden(family, number, shown, seen.low, seen.high, bool(expected.low <= truth[4] - truth[5] <= expected.high))
 
 
-def simulated(curves: int) -> dict[str, object]:
-    """Simulate ``curves`` hidden doublings of each family."""
-    result: dict[str, object] = {}
-    everything: list[tuple[bool, bool, float]] = []
-    for family in FAMILIES:
-        rng = np.random.default_rng([7, list(FAMILIES).index(family)])
-        found = [simulate(family, rng) for _ in range(curves)]
-        everything += found
-        result[family] = _summary(found)
-    result["all"] = _summary(everything)
-    return result
-
-
-def real(curves: int) -> dict[str, object]:
-    """Train the tiny model at all sizes and at the hidden doubling, on worlds of its own (rooms, floors, prices; zh and en)."""
-    import torch
-
+def train(number: int, folder: Path) -> Hidden:
+    """Hide one doubling of a curve that the tiny model is trained for; runs are kept in ``folder``."""
     from datagen.probe.config import ProbeConfig
     from datagen.probe.growth.bank import Bank, Job
     from datagen.probe.growth.matrix import document_losses
     from datagen.probe.growth.subsets import nested_order
 
-    torch.set_num_threads(1)
-    found: list[tuple[bool, bool, float]] = []
-    gains: list[dict[str, float]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for world in range(curves):
-            config = ProbeConfig(model="tiny", seeds=2, epochs=3, learning_rate=5e-3, rank=4, alpha=8, evals_per_run=1, answers=0)
-            rows, exam = _world(world)
-            bank = Bank(exam, config=config, runs_dir=Path(folder))
-            half = len(rows) // 2
-            plan = [*zip([round(half * f) for f in FRACTIONS], SEEDS, strict=True), (2 * half, PROBE_SEEDS)]
-            jobs = [Job(str(n), nested_order(rows, by="row", seed=s)[:n], s, config) for n, count in plan for s in range(count)]
-            losses = bank.run(jobs)
-            matrices = [document_losses(losses, arm=str(n), eval_set="recall") for n, _ in plan]
-            measured = Measured(np.array([float(n) for n, _ in plan[:5]]), tuple(m.losses for m in matrices[:5]), matrices[0].weights)
-            seen = band(forecast(measured).seen(2.0 * half, PROBE_SEEDS))
-            shown = measured.means()[-1] - matrices[5].mean()
-            inside = seen.low <= shown <= seen.high
-            found.append((inside, inside, seen.high - seen.low))
-            gains.append({"low": seen.low, "high": seen.high, "measured": float(shown)})
-    summary = _summary(found)
-    summary.pop("expected_inside")
-    return {**summary, "doublings": gains}
+    config = ProbeConfig(model="tiny", seeds=2, epochs=3, learning_rate=5e-3, rank=4, alpha=8, evals_per_run=1, answers=0)
+    rows, exam = _world(number)
+    bank = Bank(exam, config=config, runs_dir=folder)
+    half = len(rows) // 2
+    plan = [*zip([round(half * f) for f in FRACTIONS], SEEDS, strict=True), (2 * half, PROBE_SEEDS)]
+    jobs = [Job(str(n), nested_order(rows, by="row", seed=s)[:n], s, config) for n, count in plan for s in range(count)]
+    losses = bank.run(jobs)
+    matrices = [document_losses(losses, arm=str(n), eval_set="recall") for n, _ in plan]
+    measured = Measured(np.array([float(n) for n, _ in plan[:5]]), tuple(m.losses for m in matrices[:5]), matrices[0].weights)
+    seen = band(forecast(measured).seen(2.0 * half, PROBE_SEEDS))
+    return Hidden("tiny", number, float(measured.means()[-1] - matrices[5].mean()), seen.low, seen.high)
 
 
 def _world(number: int) -> "tuple[list[Sample], list[Sample]]":
@@ -168,22 +164,51 @@ def _world(number: int) -> "tuple[list[Sample], list[Sample]]":
     return rows, exam
 
 
-def _summary(found: Sequence[tuple[bool, bool, float]]) -> dict[str, object]:
-    n, inside = len(found), sum(f[0] for f in found)
+def run(curves: int, *, really: bool, seconds: float, folder: Path) -> JsonObject:
+    """Go on where the store ends, for at most ``seconds``; return the summary of all stored doublings that were asked for."""
+    store = folder / f"{'real' if really else 'simulated'}-v{VERSION}.jsonl"
+    wanted = [(family, n) for n in range(curves) for family in (("tiny",) if really else FAMILIES)]
+    found = {(h.family, h.number): h for h in (Hidden(**row) for row in read_appended(store))}
+    begun = time.monotonic()
+    for family, number in wanted:
+        if time.monotonic() - begun > seconds:
+            break
+        if (family, number) not in found:
+            hidden = train(number, folder / "runs") if really else simulate(family, number)
+            append_row(store, hidden._asdict())
+            found[family, number] = hidden
+    asked = [found[key] for key in wanted if key in found]
+    families = {family: [h for h in asked if h.family == family] for family in dict.fromkeys(h.family for h in asked)}
+    result: JsonObject = {family: _summary(own) for family, own in families.items()}
+    if really:
+        result["doublings"] = [h._asdict() for h in asked]
+    else:
+        result["all"] = _summary(asked)
+    return {**result, "missing": len(wanted) - len(asked), "store": str(store)}
+
+
+def _summary(found: Sequence[Hidden]) -> JsonObject:
+    n, inside = len(found), sum(h.inside for h in found)
+    if not n:
+        return {"doublings_hidden": 0}
     z = 1.959964
     middle, half = (inside + z * z / 2) / (n + z * z), z / (n + z * z) * (inside * (n - inside) / n + z * z / 4) ** 0.5
+    known = [h.expected_inside for h in found if h.expected_inside is not None]
     return {
         "doublings_hidden": n,
         "inside": round(inside / n, 3),
         "wilson_95": [round(max(middle - half, 0), 3), round(min(middle + half, 1), 3)],
-        "expected_inside": round(sum(f[1] for f in found) / n, 3),
-        "median_width": round(float(np.median([f[2] for f in found])), 4),
+        **({"expected_inside": round(sum(known) / len(known), 3)} if known else {}),
+        "median_width": round(float(np.median([h.high - h.low for h in found])), 4),
     }
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--curves", type=int, default=100)
+    parser.add_argument("--curves", type=int, default=100, help="of each family; with --real: of the tiny model")
     parser.add_argument("--real", action="store_true")
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--store", type=Path, default=user_cache_path("datagen", appauthor=False) / "doubling")
     given = parser.parse_args()
-    sys.stdout.write(json.dumps(real(given.curves) if given.real else simulated(given.curves), indent=2, ensure_ascii=False) + "\n")
+    summary = run(given.curves, really=given.real, seconds=given.seconds, folder=given.store)
+    sys.stdout.write(json.dumps(summary, indent=2, ensure_ascii=False) + "\n")

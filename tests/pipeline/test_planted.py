@@ -37,19 +37,23 @@ def _answers(root: Path, number: int) -> list[str]:
 
 @pytest.mark.slow
 def test_paraphrases_only_beyond_300_rows_stop_the_campaign(tmp_path: Path, planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """300 facts: the first 300 rows state each once, every further row says one again. 1,200 rows are planned, and never made."""
+    """300 facts: the first 300 rows state each once, every further row says one again. 1,200 rows are planned, and never made.
+
+    The model is too weak to learn the facts themselves: what it shows is that the rule sees through more training.
+    """
     docs, root = tmp_path / "docs", tmp_path / "ws"
     assert write_documents(docs, per_family=5, rows=5) == 300
-    arguments = ["-w", str(root), "iterate", str(planted), "--docs", str(docs), "--sizes", "300,600,900,1200", "--json"]
-    assert main([*arguments, "--set", "probe.delta=0.1", "--set", "probe.batch_size=16"]) == 0
+    arguments = ["-w", str(root), "iterate", str(planted), "--docs", str(docs), "--sizes", "100,300,600,900,1200", "--json"]
+    assert main([*arguments, "--set", "probe.delta=0.1"]) == 0
     value = json.loads(capsys.readouterr().out)
-    assert [s["rows"] for s in value["steps"]] == [300, 600, 900]
+    assert [s["rows"] for s in value["steps"]] == [100, 300, 600, 900]
     assert value["decision"] == {"action": "stop", "code": "plateau"}
-    assert len(set(_answers(root, 1))) == 300
-    assert set(_answers(root, 3)) == set(_answers(root, 1))
-    # The first 300 rows taught something; what came after was no better than training as long on those.
+    assert len(set(_answers(root, 2))) == 300
+    assert set(_answers(root, 4)) == set(_answers(root, 2))
+    # At equal epochs every step is BETTER; at equal steps the paraphrases are worth no more than training as long without them.
+    assert [s["verdict"]["verdict"] for s in value["steps"]] == ["BETTER"] * 4
+    assert [s["control"]["verdict"] for s in value["steps"][2:]] == ["EQUIVALENT", "EQUIVALENT"]
     assert value["incumbent"] == 1
-    assert [s["control"]["verdict"] for s in value["steps"][1:]] == ["EQUIVALENT", "EQUIVALENT"]
 
 
 @pytest.mark.slow
