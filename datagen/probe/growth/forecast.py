@@ -18,7 +18,8 @@ DISCREPANCY = 0.01
 """No law holds exactly: error of a law at a measured size, as a share of the whole fall from the smallest to the largest."""
 DRIFT = 0.1
 """The same for what lies ahead: standard deviation of the true gain around the law's, as a share of it. Both numbers
-were set by hand; ``tests/bench/doubling.py`` says how many hidden doublings the 90 % band then holds."""
+were set by hand. ``tests/bench/doubling.py``, 100 simulated doublings of each of seven families: the 90 % band of the measured gain holds
+89.7 %, that of the true gain 81.4 %; on curves with a knee 56 % and 13 %."""
 _PRIOR_NU = 4.0
 
 
