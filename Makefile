@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/datagen -w demo run pipelines/quickstart.yaml --docs examples/hotel_ota/docs --set exam.gold=examples/hotel_ota/gold.jsonl --set exam.gold_limit=30
+	$(BIN)/datagen -w demo run pipelines/quickstart.yaml --docs examples/hotel_ota/docs --set exam.gold=examples/hotel_ota/gold.jsonl --set exam.gold_limit=20
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
