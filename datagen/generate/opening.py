@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datagen.clients import CachingClient, Client
+from datagen.clients import CachingClient, Client, ResponseStore
+from datagen.clients.prices import Price
 from datagen.errors import UsageError
 from datagen.generate import specs
 from datagen.generate.judging import Judged
-from datagen.generate.specs import AnySpec, AskingSpec, ContrastSpec, JudgeSpec, examiners, model_of
-from datagen.generate.strategy import Strategy
-from datagen.generate.writer import Frame
+from datagen.generate.pricing import DryClient, Estimate, estimate
+from datagen.generate.specs import AnySpec, AskingSpec, ContrastSpec, JudgeSpec, SamplingSpec, examiners, model_of
+from datagen.generate.strategy import Purpose, Strategy
+from datagen.generate.writer import Frame, Writer
+from datagen.schemas.document import Chunk, Document
 
 Weighted = list[tuple[Strategy, float]]
 
@@ -112,6 +115,53 @@ def open_strategy(spec: AnySpec, client: Client | None, *, library: Path | None 
             return strategies.SpanQuestion(client, **_frame(spec, library))
         case specs.ParaphraseSpec():
             return strategies.Paraphrase(client, **_frame(spec, library))
+
+
+async def price_spec(
+    spec: AnySpec,
+    documents: Sequence[Document],
+    chunks: Sequence[Chunk],
+    *,
+    price: Price,
+    store_path: Path,
+    target: int,
+    purpose: Purpose,
+    max_attempts: int = 3,
+    library: Path | None = None,
+) -> Estimate:
+    """Price one strategy that asks a model, before anything is sent (see :mod:`datagen.generate.pricing`).
+
+    Args:
+        spec: of the strategy.
+        documents, chunks: what it would read.
+        price: of its model.
+        store_path: where responses are stored; what is there is free.
+        target: rows wanted.
+        purpose: ``train`` or ``exam``.
+        max_attempts: rounds over each chunk.
+        library: folder given with ``--library``, searched for prompts first.
+    """
+    store = ResponseStore(store_path) if store_path.exists() else None
+    client = DryClient(store)
+    strategy = open_strategy(spec, client, library=library)
+    writer = strategy if isinstance(strategy, Writer) else None
+    items = spec.items_per_request if isinstance(spec, SamplingSpec) else 1
+    try:
+        return await estimate(
+            strategy,
+            client,
+            documents,
+            chunks,
+            store=store,
+            price=price,
+            target=target,
+            rows_per_round=1 if writer and writer.one_row_a_request else items,
+            requests_per_round=writer.requests_per_round if writer else 1,
+            purpose=purpose,
+            max_attempts=max_attempts,
+        )
+    finally:
+        await client.aclose()
 
 
 def _base(spec: ContrastSpec, client: Client | None, library: Path | None) -> Strategy:

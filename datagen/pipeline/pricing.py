@@ -8,13 +8,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from datagen.clients import ResponseStore, parse_spec
+from datagen.clients import parse_spec
 from datagen.clients.prices import load_prices
-from datagen.generate.opening import open_strategy
-from datagen.generate.pricing import DryClient, Estimate, estimate
-from datagen.generate.specs import AnySpec, SamplingSpec, examiners, model_of
+from datagen.generate.opening import price_spec
+from datagen.generate.pricing import Estimate
+from datagen.generate.specs import AnySpec, examiners, model_of
 from datagen.generate.strategy import Purpose
-from datagen.generate.writer import Writer
 from datagen.jsonl import JsonObject
 from datagen.pipeline.recipe import Recipe
 from datagen.schemas.document import Chunk, Document
@@ -72,28 +71,20 @@ async def _price(
     workspace: Workspace,
 ) -> PricedStep | None:
     name = model_of(spec)
-    if name is None or not isinstance(spec, SamplingSpec):
+    if name is None:
         return None
     model = parse_spec(name)
     prices = load_prices(workspace.root)
     known = model.loopback or model.provider == "local" or prices.of(model.model) is not None
-    store = ResponseStore(workspace.responses) if workspace.responses.exists() else None
-    client = DryClient(store)
-    strategy = open_strategy(spec, client)
-    try:
-        priced = await estimate(
-            strategy,
-            client,
-            documents,
-            chunks,
-            store=store,
-            price=prices.require(model.model, free=True),
-            target=target,
-            rows_per_round=spec.items_per_request,
-            requests_per_round=strategy.requests_per_round if isinstance(strategy, Writer) else 1,
-            purpose=purpose,
-            max_attempts=recipe.generate.max_attempts,
-        )
-    finally:
-        await client.aclose()
-    return PricedStep(purpose, strategy.name, name, target, priced, known)
+    price = prices.require(model.model, free=True)
+    priced = await price_spec(
+        spec,
+        documents,
+        chunks,
+        price=price,
+        store_path=workspace.responses,
+        target=target,
+        purpose=purpose,
+        max_attempts=recipe.generate.max_attempts,
+    )
+    return PricedStep(purpose, spec.kind, name, target, priced, known)

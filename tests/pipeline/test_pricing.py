@@ -51,3 +51,14 @@ def test_a_price_list_of_the_workspace_counts_and_a_frozen_exam_costs_nothing(
     steps = [(s["purpose"], s["strategy"], s["price_known"]) for s in plan["prices"]]
     assert steps == [("train", "qa", True), ("train", "two_step_qa", True)]
     assert plan["prices"][1]["cost_usd"] == plan["prices"][1]["tokens_in"]
+
+
+def test_a_strategy_that_asks_row_by_row_is_priced_row_by_row(
+    tmp_path: Path, docs: Path, recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strategy = "generate.strategies=[{kind: span_question, model: 'openai:gpt-4.1-mini'}]"
+    args = ["-w", str(tmp_path / "ws"), "run", str(recipe), "--docs", str(docs), "--set", strategy, "--dry-run", "--json"]
+    assert main(args) == 0
+    rows = next(s for s in json.loads(capsys.readouterr().out)["prices"] if s["purpose"] == "train")
+    # A request asks about one sentence and four of five answers become rows.
+    assert (rows["target"], rows["requests"]) == (24, 30)

@@ -10,7 +10,6 @@ import typer
 from datagen.cli.console import emit, library_of, workspace_of
 
 if TYPE_CHECKING:
-    from datagen.generate.pricing import Estimate
     from datagen.generate.specs import AnySpec, JudgeSpec
     from datagen.generate.strategy import Purpose
 
@@ -32,43 +31,22 @@ def print_price(
     Raises:
         UsageError: the model has no price.
     """
-    from datagen.clients import ResponseStore, parse_spec
+    from datagen.clients import parse_spec
     from datagen.clients.prices import BATCH_SHARE, load_prices
-    from datagen.generate.opening import open_strategy
-    from datagen.generate.pricing import DryClient, estimate
-    from datagen.generate.specs import SamplingSpec, model_of
-    from datagen.generate.writer import Writer
+    from datagen.generate.opening import price_spec
+    from datagen.generate.specs import model_of
     from datagen.ingest import ingest_paths
     from datagen.ingest.chunk import chunk_document
 
     workspace = workspace_of(ctx)
-    assert isinstance(spec, SamplingSpec)
     model = parse_spec(model_of(spec) or "")
     price = load_prices(workspace.root).require(model.model, free=model.loopback).times(BATCH_SHARE if batch else 1)
-    store = ResponseStore(workspace.responses) if workspace.responses.exists() else None
-    client = DryClient(store)
     found = ingest_paths(paths)
     chunks = [chunk for document in found.documents for chunk in chunk_document(document, max_tokens=max_tokens)]
-    strategy = open_strategy(spec, client, library=library_of(ctx))
-
-    async def work() -> "Estimate":
-        try:
-            return await estimate(
-                strategy,
-                client,
-                found.documents,
-                chunks,
-                store=store,
-                price=price,
-                target=target,
-                rows_per_round=1 if isinstance(strategy, Writer) and strategy.one_row_a_request else spec.items_per_request,
-                requests_per_round=strategy.requests_per_round if isinstance(strategy, Writer) else 1,
-                purpose=purpose,
-            )
-        finally:
-            await client.aclose()
-
-    priced = asyncio.run(work())
+    work = price_spec(
+        spec, found.documents, chunks, price=price, store_path=workspace.responses, target=target, purpose=purpose, library=library_of(ctx)
+    )
+    priced = asyncio.run(work)
     value = {"documents": len(found.documents), "chunks": len(chunks), "target": target, **priced.to_json()}
     source = "measured on stored responses of this model" if priced.measured else "a prior, corrected after 20 responses"
     lines = [

@@ -57,8 +57,9 @@ class ActiveReading(Writer):
         if not studies:
             return
         asked = await round_.ask(PROMPT, StudiedItems, studies=[f"{s.study.strip()}：{s.purpose.strip()}" for s in studies])
-        for item in asked.value.items if asked else ():
-            assert asked is not None
+        if asked is None:
+            return
+        for item in asked.value.items:
             spans = [round_.locate(quote) for quote in item.quotes]
             defect: Defect | None = pair_defect(
                 item.question, item.answer, list(zip(item.quotes, spans, strict=True)), round_.chunk.language

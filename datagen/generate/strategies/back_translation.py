@@ -39,8 +39,9 @@ class BackTranslation(Writer):
 
     async def write(self, round_: Round) -> None:
         asked = await round_.ask(PROMPT, PassageItems)
-        for item in asked.value.items if asked else ():
-            assert asked is not None
+        if asked is None:
+            return
+        for item in asked.value.items:
             span = round_.locate(item.evidence)
             answer = span.quote if span else item.evidence.strip()
             defect = pair_defect(item.question, answer, [(item.evidence, span)], round_.chunk.language)

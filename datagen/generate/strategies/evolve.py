@@ -49,9 +49,10 @@ class Evolve(Writer):
         if not pairs:
             return
         asked = await round_.ask(PROMPT, HarderItems, questions=[pair.item.question for pair in pairs])
+        if asked is None:
+            return
         questions: list[Question] = []
-        for item in asked.value.items if asked else ():
-            assert asked is not None
+        for item in asked.value.items:
             text = item.harder_question.strip()
             base = pairs[item.number - 1] if 1 <= item.number <= len(pairs) else None
             defect = question_defect(text, round_.chunk.language)

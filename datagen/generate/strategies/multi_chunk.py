@@ -57,8 +57,9 @@ class MultiChunk(Writer):
         other = partners[round_.attempt]
         headings = " > ".join(other.heading_path)
         asked = await round_.ask(PROMPT, TwoPassageItems, other_passage=other.text, other_headings=headings, other_id=other.id)
-        for item in asked.value.items if asked else ():
-            assert asked is not None
+        if asked is None:
+            return
+        for item in asked.value.items:
             span, other_span = round_.locate(item.evidence), round_.locate(item.other_evidence, other)
             defect: Defect | None = None
             for quote, missing, elsewhere in ((item.evidence, span, other), (item.other_evidence, other_span, round_.chunk)):

@@ -57,8 +57,9 @@ class MultiTurn(Writer):
 
     async def write(self, round_: Round) -> None:
         asked = await round_.ask(PROMPT, Conversations, turns=self._turns)
-        for item in asked.value.items if asked else ():
-            assert asked is not None
+        if asked is None:
+            return
+        for item in asked.value.items:
             spans = [round_.locate(turn.evidence) for turn in item.turns]
             messages: list[Message] = []
             for turn in item.turns:

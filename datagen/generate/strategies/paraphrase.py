@@ -50,8 +50,9 @@ class Paraphrase(Writer):
             return
         shown = [{"question": pair.item.question, "answer": pair.item.answer, "evidence": pair.span.quote} for pair in pairs]
         asked = await round_.ask(PROMPT, RephrasedItems, pairs=shown)
-        for item in asked.value.items if asked else ():
-            assert asked is not None
+        if asked is None:
+            return
+        for item in asked.value.items:
             record = question_answer(item.new_question.strip(), item.new_answer.strip())
             if not 1 <= item.number <= len(pairs):
                 defect: Defect = ("unknown_question_number", f"{item.number} of {len(pairs)}")

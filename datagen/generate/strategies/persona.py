@@ -60,8 +60,9 @@ class Persona(Writer):
         order = sorted(roles, key=lambda role: sha256_hex(f"{round_.chunk.id}:{role}"))
         role = order[round_.attempt % len(order)]
         asked = await round_.ask(PROMPT, QAItems, role=role)
-        for item in asked.value.items if asked else ():
-            assert asked is not None
+        if asked is None:
+            return
+        for item in asked.value.items:
             span = round_.locate(item.evidence)
             record = question_answer(item.question.strip(), item.answer.strip())
             defect = pair_defect(item.question, item.answer, [(item.evidence, span)], round_.chunk.language)

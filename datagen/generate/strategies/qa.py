@@ -62,9 +62,10 @@ async def ask_pairs(round_: Round) -> list[Pair]:
     Other strategies start from these: the request is that of ``qa``, so a run with both pays for it once.
     """
     asked = await round_.ask(EXAM_PROMPT if round_.purpose == "exam" else TRAIN_PROMPT, QAItems)
+    if asked is None:
+        return []
     pairs: list[Pair] = []
-    for item in asked.value.items if asked else ():
-        assert asked is not None
+    for item in asked.value.items:
         span = round_.locate(item.evidence)
         sample = round_.sample(question_answer(item.question.strip(), item.answer.strip()), asked, [span], question_type=item.question_type)
         defect: Defect | None = pair_defect(item.question, item.answer, [(item.evidence, span)], round_.chunk.language)

@@ -66,8 +66,9 @@ class SelfInstruct(Writer):
     async def _attempt(self, round_: Round, pool: list[str]) -> None:
         examples = sorted(pool, key=lambda task: unit_interval(f"{round_.chunk.id}:{round_.attempt}:{task}"))[:EXAMPLES]
         asked = await round_.ask(PROMPT, TaskItems, examples=examples)
-        for item in asked.value.items if asked else ():
-            assert asked is not None
+        if asked is None:
+            return
+        for item in asked.value.items:
             question = item.question.strip()
             span = round_.locate(item.evidence)
             defect = pair_defect(question, item.answer, [(item.evidence, span)], round_.chunk.language)
