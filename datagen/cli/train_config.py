@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from datagen.export.recipes.facts import Recipe, TrainFacts
 
 _TASKS = ("merge", "predict", "chat")
+NOTES_LORAPLUS = 16.0
+"""LoRA+'s ratio in practitioners' notes and in its paper (arXiv 2402.12354)."""
 Task = Literal["sft", "dpo", "kto", "rm", "ppo", "pt", "merge", "predict", "chat"]
 
 
@@ -31,8 +33,12 @@ def train_config(
     device: Annotated[Literal["gpu", "cpu"], typer.Option("--device", help="cpu writes use_cpu and no bf16.")] = "gpu",
     reward_model: Annotated[str | None, typer.Option("--reward-model", help="Reward model adapter, for ppo.")] = None,
     adapter: Annotated[str | None, typer.Option("--adapter", help="Trained adapter, for merge, predict and chat.")] = None,
+    preset: Annotated[
+        Literal["plain", "notes"],
+        typer.Option("--preset", help="plain, or notes: as practitioners' notes have it, with LoRA+ at ratio 16 on top of plain."),
+    ] = "plain",
     lora_rank: Annotated[int, typer.Option("--lora-rank", min=1)] = 8,
-    loraplus: Annotated[float | None, typer.Option("--loraplus", help="LoRA+ learning rate ratio; 16 is usual.", min=0.0)] = None,
+    loraplus: Annotated[float | None, typer.Option("--loraplus", help="LoRA+ learning rate ratio; default: the preset's.", min=0.0)] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", min=0.0)] = None,
     epochs: Annotated[float, typer.Option("--epochs", min=0.0)] = 3.0,
     max_steps: Annotated[int | None, typer.Option("--max-steps", min=1)] = None,
@@ -52,16 +58,16 @@ def train_config(
     from datagen.jsonl import write_bytes
 
     folder = data_dir or workspace_of(ctx).data_dir
-    preset = TrainPreset(
+    numbers = TrainPreset(
         lora_rank=lora_rank,
-        loraplus_lr_ratio=loraplus,
+        loraplus_lr_ratio=NOTES_LORAPLUS if loraplus is None and preset == "notes" else loraplus,
         learning_rate=learning_rate,
         epochs=epochs,
         max_steps=max_steps,
         cutoff_len=cutoff_len,
     )
     facts: TrainFacts = registered_facts(
-        folder, name, stage=stage if stage not in _TASKS else "sft", model=model, device=device, preset=preset, any_stage=stage in _TASKS
+        folder, name, stage=stage if stage not in _TASKS else "sft", model=model, device=device, preset=numbers, any_stage=stage in _TASKS
     )
     facts = replace(facts, output_dir=output_dir or f"saves/{name}/{stage}-{facts.sha256[:8]}")
     chosen = Template(template, "given") if template else choose_template(model)

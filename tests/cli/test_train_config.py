@@ -43,6 +43,20 @@ def test_writes_yaml_and_prints_the_command(workspace: Path, capsys: pytest.Capt
     assert written["output_dir"].startswith("saves/hotel/sft-")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "ratio"), [([], None), (["--preset", "notes"], 16.0), (["--preset", "notes", "--loraplus", "4"], 4.0)]
+)
+def test_the_notes_preset_adds_lora_plus(
+    workspace: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], ratio: float | None
+) -> None:
+    capsys.readouterr()
+    assert main(["-w", str(workspace), "train-config", "hotel", "--model", "Qwen3-0.6B", *arguments, "--json"]) == 0
+    written = yaml.safe_load(json.loads(capsys.readouterr().out)["yaml"])
+    assert written.get("loraplus_lr_ratio") == ratio
+    assert (written["learning_rate"], written["lora_target"], written["gradient_accumulation_steps"]) == (1e-4, "all", 8)
+    assert (written["eval_dataset"], written["early_stopping_steps"], written["load_best_model_at_end"]) == ("hotel_eval", 3, True)
+
+
 def test_merge_names_the_export_command(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["-w", str(workspace), "train-config", "hotel", "--stage", "merge", "--model", "Qwen3-0.6B"]
     assert main(arguments) == 2
