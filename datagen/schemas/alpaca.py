@@ -15,7 +15,7 @@ from pydantic import Field
 
 from datagen.errors import DataError
 from datagen.jsonl import JsonObject
-from datagen.schemas.fields import MediaRow, Pairs, Text, media_columns, parse_row, read_tools, write_tools
+from datagen.schemas.fields import EMPTY_LIST, MediaRow, Pairs, Text, media_columns, parse_row, read_tools, write_tools
 from datagen.schemas.record import ConversationRecord, Message
 
 RowStyle = Literal["persona", "task"]
@@ -27,7 +27,7 @@ class AlpacaPrompt(MediaRow):
     instruction: Text = Field(default="", description="the question (task style) or a constant persona (persona style)")
     input: Text = Field(default="", description="the question (persona style), context, or empty")
     system: Text = Field(default="", description="system prompt, or empty")
-    history: Pairs = Field(default=[], description="earlier turns as [question, answer] pairs")
+    history: Pairs = Field(default_factory=list, description="earlier turns as [question, answer] pairs", json_schema_extra=EMPTY_LIST)
     tools: Text = Field(default="", description="JSON text of a list of tools, or empty")
 
 

@@ -2,9 +2,15 @@
 
 from typing import Any
 
+from pydantic import Field
+from pydantic.config import JsonDict
+
 from datagen.hashing import fingerprint
 from datagen.jsonl import JsonObject
 from datagen.schemas.record import Frozen, Record
+
+# In the exported JSON Schema; a literal default would be deep-copied for every row.
+_EMPTY: JsonDict = {"default": {}}
 
 
 class EvidenceSpan(Frozen):
@@ -29,7 +35,7 @@ class Provenance(Frozen):
     prompt_sha256: str = ""
     provider: str = ""
     model: str = ""
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_EMPTY)
     request_key: str = ""
     parents: tuple[str, ...] = ()
 
@@ -46,8 +52,8 @@ class Sample(Frozen):
     id: str
     record: Record
     provenance: Provenance = Provenance()
-    scores: dict[str, float] = {}
-    tags: dict[str, str] = {}
+    scores: dict[str, float] = Field(default_factory=dict, json_schema_extra=_EMPTY)
+    tags: dict[str, str] = Field(default_factory=dict, json_schema_extra=_EMPTY)
 
     @classmethod
     def of(
