@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from datagen.cli.console import JsonOption, emit, library_of, say, workspace_of
+from datagen.errors import UsageError
 
 if TYPE_CHECKING:
     from datagen.score.api import RowModel
@@ -18,6 +19,9 @@ def audit(
     against: Annotated[Path | None, typer.Option("--against", help="An evaluation set: adds leakage.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="One entry of dataset_info.json.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="A local model (gemma3-270m, a folder): adds NLL and IFD per row.")] = None,
+    trajectories: Annotated[
+        bool, typer.Option("--trajectories", help="With --model: also train it on the rows; adds the learning percentage of each.")
+    ] = False,
     judge: Annotated[str | None, typer.Option("--judge", help="An LLM (openai:MODEL@URL): grades rows by a rubric.")] = None,
     judge_rows: Annotated[int, typer.Option("--judge-rows", min=1, help="Most rows to have graded.")] = 100,
     html: Annotated[Path | None, typer.Option("--html", help="Also write the page: one file, no network.")] = None,
@@ -27,11 +31,17 @@ def audit(
     from datagen.report.audit.terminal import audit_tables
     from datagen.score.api import audit as check
 
+    if trajectories and model is None:
+        raise UsageError("--trajectories needs a model to train", hint="add --model gemma3-270m, or a folder")
     models: list[RowModel] = []
     if model is not None:
         from datagen.probe.measure.row_losses import RowLosses
 
         models.append(RowLosses(model))
+    if model is not None and trajectories:
+        from datagen.probe.measure.trajectories import LossTrajectories
+
+        models.append(LossTrajectories(model, on_step=_tell))
     grader = None
     if judge is not None:
         from datagen.clients import open_client
@@ -52,3 +62,8 @@ def audit(
     emit(result.to_json(), as_json=as_json, human=audit_tables(result))
     if any(area.state == "act" for area in result.areas):
         raise typer.Exit(1)
+
+
+def _tell(done: int, steps: int) -> None:
+    if done == steps or done % 10 == 0:
+        say(f"audit: training step {done} of {steps}")

@@ -1,4 +1,4 @@
-"""Choosing some rows of many: best, a band, diverse, or random.
+"""Choosing some rows of many: best, a band, diverse, by loss trajectory, or random.
 
 Selection by a score made on the data itself often does no better than a random subset of the same size, so ``random`` is a choice like the
 others and the probe is the judge between them. Every choice is deterministic; rows keep their order.
@@ -18,9 +18,10 @@ from datagen.score.defects import SCORERS, score_rows
 from datagen.score.diversity.embedding import Vectors, embed_texts
 from datagen.score.diversity.novelty import local_density
 from datagen.score.frame import build_frame
+from datagen.score.model.difficulty import Floats, select_by_trajectory
 from datagen.score.source import SourceRow
 
-By = Literal["top", "band", "diverse", "novel", "random"]
+By = Literal["top", "band", "diverse", "novel", "trajectory", "random"]
 _SMALL_MISS = 0.05
 _EXACT_UP_TO = 2000
 
@@ -35,6 +36,7 @@ def select_rows(
     band: tuple[float, float] = (0.25, 0.75),
     seed: int = 0,
     vectors: Vectors | None = None,
+    trajectories: Floats | None = None,
 ) -> list[int]:
     """Return the positions of ``n`` rows, ascending.
 
@@ -42,14 +44,17 @@ def select_rows(
         samples: the rows to choose from.
         n: how many; all of them if there are no more.
         by: ``top``: the highest values of ``score`` (the lowest with ``lowest``); ``band``: a random choice among rows whose score lies
-            between two quantiles; ``diverse``: facility location; ``novel``: NovelSelect; ``random``: a fixed random choice.
+            between two quantiles; ``diverse``: facility location; ``novel``: NovelSelect; ``trajectory``: S2L, evenly
+            over clusters of ``trajectories``; ``random``: a fixed random choice.
         score: a row scorer's name, or a key of every sample's own ``scores``.
         band: the two quantiles, in [0, 1].
         seed: of random choices and of the first row of ``novel``.
         vectors: embedding of the rows, shape (rows, d); computed where needed.
+        trajectories: losses of the rows while they are learnt, shape (rows, checkpoints), as
+            :meth:`datagen.probe.measure.trajectories.LossTrajectories.measure` returns them; rows with NaN are not chosen.
 
     Raises:
-        UsageError: n below 1, an unknown or missing score, or a band that is none.
+        UsageError: n below 1, an unknown or missing score, a band that is none, or too few rows with a trajectory.
     """
     if n < 1:
         raise UsageError(f"cannot select {n} rows", hint="give a number of at least 1")
@@ -69,6 +74,8 @@ def select_rows(
             return sorted(_shuffled(samples, inside, seed)[:n])
         case "diverse":
             return sorted(facility_location(_vectors(samples, vectors), n, seed=seed))
+        case "trajectory":
+            return _by_trajectory(trajectories, n, seed)
         case "novel":
             return sorted(novel_select(_vectors(samples, vectors), n, seed=seed))
 
@@ -138,6 +145,15 @@ def novel_select(vectors: Vectors, n: int, *, seed: int = 0) -> list[int]:
         chosen.append(int(np.argmax(novelty)))
         free[chosen[-1]] = False
     return chosen
+
+
+def _by_trajectory(losses: Floats | None, n: int, seed: int) -> list[int]:
+    if losses is None:
+        raise UsageError("no loss trajectories to choose by", hint="measure them: LossTrajectories(model).measure(samples)")
+    there = np.flatnonzero(~np.isnan(losses).any(axis=1))
+    if len(there) < n:
+        raise UsageError(f"only {len(there)} rows have an answer to learn, {n} were wanted", hint=f"ask for {len(there)} rows at most")
+    return [int(there[i]) for i in select_by_trajectory(losses[there], n, seed=seed)]
 
 
 def _vectors(samples: Sequence[Sample], vectors: Vectors | None) -> Vectors:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from datagen.clients import ChatRequest, ChatResponse, RequestFailed
-from datagen.schemas.record import Message, PreferenceRecord, TextRecord, question_answer
+from datagen.errors import UsageError
+from datagen.schemas.record import FeedbackRecord, Message, PreferenceRecord, TextRecord, question_answer
 from datagen.schemas.sample import EvidenceSpan, Provenance, Sample
 from datagen.score import audit
 from datagen.score.model.difficulty import instruction_following_difficulty, learning_percentage, mean_losses, select_by_trajectory
 from datagen.score.model.judge import Judge
+from datagen.score.select import select_rows
 
 ROWS = [
     Sample.of(question_answer("退房时间是几点？", "退房时间为中午12点。")),
@@ -102,3 +104,36 @@ def test_losses_join_the_audit(tmp_path: Path) -> None:
     assert np.isnan(ifd[2])
     assert ifd[3] > 0
     assert result.model_scores()["nll"]["rows"] >= 4
+
+
+def test_rows_are_followed_while_a_model_learns_them(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from datagen.probe.measure.trajectories import LossTrajectories
+    from datagen.testing.tiny_model import build_tiny_model
+
+    rows = [Sample.of(question_answer(f"{i}号楼几点关门？", f"{i}号楼晚上{i % 12}点关门。")) for i in range(1, 25)]
+    bad = FeedbackRecord(
+        prompt=(Message(role="user", content="几点？"),), completion=Message(role="assistant", content="不知道。"), label=False
+    )
+    rows += [rows[0], Sample.of(bad)]
+    model = str(build_tiny_model(tmp_path / "tiny"))
+    steps: list[tuple[int, int]] = []
+    table = LossTrajectories(model, checkpoints=3, on_step=lambda done, of: steps.append((done, of))).measure(rows)
+    assert table.shape == (26, 4)
+    assert np.isnan(table[25]).all()
+    assert table[0].tolist() == table[24].tolist()
+    assert (table[:25, 3] < table[:25, 0]).all()
+    assert steps[-1] == (9, 9)
+    assert LossTrajectories(model, checkpoints=3).measure(rows).tolist()[:25] == table.tolist()[:25]
+
+    chosen = select_rows(rows, 10, by="trajectory", trajectories=table)
+    assert len(chosen) == len(set(chosen)) == 10
+    assert 25 not in chosen
+    with pytest.raises(UsageError, match="only 25 rows have an answer to learn, 26 were wanted"):
+        select_rows([*rows, rows[1]], 26, by="trajectory", trajectories=np.vstack([table, table[25:]]))
+    with pytest.raises(UsageError, match="no loss trajectories"):
+        select_rows(rows, 10, by="trajectory")
+
+    scored = audit(rows, models=[LossTrajectories(model, checkpoints=3)]).scores["learning_percentage"].to_list()
+    assert scored[:25] == pytest.approx(learning_percentage(table)[:25].tolist())
+    assert np.isnan(scored[25])

@@ -55,7 +55,7 @@ class RowLosses:
         examples: list[Example] = []
         places: list[int] = []
         for i, sample in enumerate(samples):
-            example = self._encode(backend, sample)
+            example = encode_row(backend, sample, self._config.max_length)
             if example is not None:
                 examples.append(example)
                 places.append(i)
@@ -65,14 +65,15 @@ class RowLosses:
                 losses[i] = item.nll / item.example.n_tokens
         return losses
 
-    def _encode(self, backend: "Backend", sample: Sample) -> "Example | None":
-        """Return the row as the model sees it, or None where there is no answer to learn (empty, or feedback labelled bad)."""
-        from datagen.probe.data.encode import encode
 
-        try:
-            return encode([sample], backend.tokenizer, max_length=self._config.max_length).examples[0]
-        except DataError:
-            return None
+def encode_row(backend: "Backend", sample: Sample, max_length: int) -> "Example | None":
+    """Return the row as the model sees it, or None where there is no answer to learn (empty, or feedback labelled bad)."""
+    from datagen.probe.data.encode import encode
+
+    try:
+        return encode([sample], backend.tokenizer, max_length=max_length).examples[0]
+    except DataError:
+        return None
 
 
 def _without_question(sample: Sample) -> Sample:
