@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 from urllib.parse import quote, urlencode
 
-from nicegui import ui
+from nicegui import events, run, ui
 
 from datagen.errors import DatagenError
 from datagen.ui.desk import Desk
 from datagen.ui.visitor import Visitor
 
+T = TypeVar("T")
 PAGES = ("overview", "run", "review", "coverage", "duplicates", "compare", "export")
 
 
@@ -43,8 +45,32 @@ def frame(desk: Desk, visitor: Visitor, active: str) -> Generator[None]:
             link(visitor.w(f"theme_{visitor.theme}"), _settings(visitor, theme=following), "dg-theme")
             name = visitor.name or visitor.w("your_name")
             link(name, "#", "dg-name").on("click.prevent", lambda: _ask_name(visitor))
+            asked = button("?", lambda: keys.set_visibility(not keys.visible), "flat dg-ask-keys")
+            asked.props["aria-label"] = asked.props["title"] = visitor.w("keys")
+    keys = _keys(visitor, active)
+
+    def press(event: events.KeyEventArguments) -> None:
+        if not event.action.keydown or event.modifiers.ctrl or event.modifiers.meta or event.modifiers.alt:
+            return
+        if event.key.name == "?":
+            keys.set_visibility(not keys.visible)
+        elif event.key.name in ("[", "]"):
+            step = 1 if event.key.name == "]" else -1
+            ui.navigate.to(path_of(PAGES[(PAGES.index(active) + step) % len(PAGES)]))
+
+    ui.keyboard(on_key=press, ignore=["input", "select", "textarea"])
     with tag("main", "dg-main").props('id="main"'):
         yield
+
+
+async def patiently(visitor: Visitor, work: Callable[[], T]) -> T:
+    """Return what ``work`` gives, computed in a thread once the page stands: a large dataset must not hold up anybody."""
+    waiting = text("p", visitor.w("reading"), "dg-soft")
+    await ui.context.client.connected()
+    result = await run.io_bound(work)
+    assert result is not None, "the server is shutting down"
+    waiting.delete()
+    return result
 
 
 def tag(name: str, classes: str = "") -> ui.element:
@@ -150,6 +176,20 @@ def show_error(error: DatagenError) -> None:
         text("p", error.message)
         if error.hint:
             text("p", error.hint, "dg-soft")
+
+
+def _keys(visitor: Visitor, page: str) -> ui.element:
+    """Draw the keys of this page, hidden until somebody asks with ``?``. No dialog, so that the keys listed work while it is open."""
+    with tag("section", "dg-keys-panel").props(f'role=region aria-label="{visitor.w("keys")}"').mark("keys") as panel:
+        heading(visitor.w("keys"), 3)
+        with tag("dl", "dg-facts"):
+            for line in (visitor.w(f"keys_{page}"), visitor.w("keys_everywhere")):
+                for entry in filter(None, line.split(" · ")):
+                    key, _, meaning = entry.partition(": ")
+                    text("dt", key)
+                    text("dd", meaning)
+    panel.set_visibility(False)
+    return panel
 
 
 def _settings(visitor: Visitor, **change: str) -> str:

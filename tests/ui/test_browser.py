@@ -3,7 +3,9 @@
 import http.client
 import json
 import os
+import random
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,8 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.expected_conditions import url_to_be
+from selenium.webdriver.support.wait import WebDriverWait
 
 from datagen.jsonl import read_appended, read_json, read_rows, write_jsonl
 from datagen.pipeline.reviews import ReviewLog
@@ -106,8 +110,17 @@ def test_from_documents_to_a_registered_dataset(chrome: Any, serve: Any, tmp_pat
     see(chrome, "small v1", seconds=60)
     click(chrome, "Start")
     see(chrome, "Running")
+    # A reload and a second tab see the same run, and another start is refused.
     chrome.refresh()
+    see(chrome, "Stop safely")
+    first_tab = chrome.current_window_handle
+    chrome.switch_to.new_window("tab")
+    open_page(chrome, url, "run")
+    see(chrome, "Stop safely")
+    chrome.close()
+    chrome.switch_to.window(first_tab)
     see(chrome, "Finished", seconds=90)
+    assert [p.name for p in (root / ".datagen" / "ui" / "runs").glob("[0-9]*")] == ["0001"]
     see(chrome, "split")
     assert read_json(root / ".datagen" / "iterations" / "0001" / "manifest.json")["size"] == 16
 
@@ -230,6 +243,31 @@ def test_a_killed_server_loses_no_decision(chrome: Any, serve: Any, workspace: W
     see(chrome, "5 of ")
 
 
+def test_twenty_kills_at_random_moments_lose_no_decision_that_was_shown(chrome: Any, serve: Any, workspace: Workspace) -> None:
+    rng = random.Random(9)
+    questions = {r.value["record"]["messages"][0]["content"]: r.value["id"] for r in read_rows(workspace.iteration(1) / "train.jsonl")}
+    lost, taken = 0, 0
+    for _ in range(20):
+        process, url = serve(workspace.root)
+        open_page(chrome, url, "review?status=&q=")
+        wait(lambda: len(chrome.find_elements(By.CSS_SELECTOR, ".dg-item")) == 24)
+        threading.Timer(rng.uniform(0.1, 1.2), process.kill).start()
+        keys = ActionChains(chrome)
+        for _ in range(12):
+            keys = keys.send_keys("a").pause(rng.uniform(0, 0.06))
+        keys.perform()
+        process.wait()
+        shown = chrome.execute_script(
+            "return [...document.querySelectorAll('.dg-item:has(.dg-badge) .dg-item-question')].map(e => e.textContent)"
+        )
+        log = ReviewLog.of(workspace)
+        lost += sum(questions[q] not in log.standing() for q in shown)
+        taken += log.count
+        log.path.unlink(missing_ok=True)
+    assert lost == 0
+    assert taken > 40
+
+
 def test_the_second_of_two_people_is_told(chrome: Any, serve: Any, workspace: Workspace) -> None:
     _, url = serve(workspace.root)
     open_page(chrome, f"{url}settings?lang=en&theme=light&name=Bo&next=/", "review")
@@ -288,6 +326,30 @@ def test_every_page_fits_the_window_and_logs_no_error(chrome: Any, serve: Any, w
     chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     severe = [e for e in chrome.get_log("browser") if e["level"] == "SEVERE"]
     assert severe == [], json.dumps(severe)[:2000]
+
+
+def test_keys_are_listed_and_reach_every_page(chrome: Any, serve: Any, workspace: Workspace) -> None:
+    _, url = serve(workspace.root)
+    chrome.get(f"{url}settings?lang=en&theme=light&next=/")
+    for page in (*PAGES, ""):
+        WebDriverWait(chrome, 20).until(url_to_be(f"{url}{page}"))
+        wait(lambda: chrome.execute_script("return !!(window.socket && window.socket.connected)"), what="a connected socket")
+        assert not chrome.find_element(By.CSS_SELECTOR, ".dg-keys-panel").is_displayed()
+        press(chrome, "?")
+        wait(lambda: chrome.find_element(By.CSS_SELECTOR, ".dg-keys-panel").is_displayed(), what=f"keys of /{page}")
+        press(chrome, "]")
+
+
+def test_the_browser_says_which_files_it_did_not_send(chrome: Any, serve: Any, tmp_path: Path) -> None:
+    (tmp_path / "prices.xlsx").write_bytes(b"PK")
+    (tmp_path / "退房.md").write_text("# 退房\n\n中午 12 点前退房。\n", encoding="utf-8")
+    (tmp_path / "ws").mkdir()
+    _, url = serve(tmp_path / "ws")
+    chrome.get(f"{url}settings?lang=en&theme=light&next=/run")
+    open_page(chrome, url, "run")
+    chrome.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(f"{tmp_path / 'prices.xlsx'}\n{tmp_path / '退房.md'}")
+    see(chrome, "1 files were not taken: wrong type")
+    wait(lambda: (tmp_path / "ws" / "docs" / "退房.md").exists(), what="the other file")
 
 
 def test_another_address_is_served_only_with_the_token(serve: Any, workspace: Workspace) -> None:

@@ -167,6 +167,32 @@ def test_a_dropped_duplicate_is_kept_and_a_conflict_is_resolved(workspace: Works
     assert kept == [*(s.id for s in rows), yes.id, near.id]
 
 
+def test_every_conflict_can_be_reached(workspace: Workspace, simulate: Play) -> None:
+    path = workspace.iteration(1) / "train.jsonl"
+    pairs = [Sample.of(question_answer(f"{n} 号房含早餐吗？", answer)) for n in range(21) for answer in ("含。", "不含。")]
+    write_jsonl(path, [*(r.value for r in read_rows(path)), *(s.to_json() for s in pairs)])
+
+    async def scenario(user: Any) -> None:
+        await user.open("/duplicates")
+        await user.should_see("Conflicts: same question, different answers (21)")
+        await user.should_not_see("20 号房含早餐吗？")
+        await user.open("/duplicates?page=1")
+        await user.should_see("20 号房含早餐吗？")
+
+    simulate(workspace, scenario)
+
+
+def test_grow_carries_its_sizes_to_the_run_page_and_nothing_else_gets_in(workspace: Workspace, simulate: Play) -> None:
+    async def scenario(user: Any) -> None:
+        await user.open("/run?recipe=small&sizes=24,48")
+        await user.should_see("sizes=[24, 48]")
+        await user.open("/run?recipe=evil&sizes=24],generate.client=x")
+        (settings,) = user.find(marker="settings").elements
+        assert settings.value == ""
+
+    simulate(workspace, scenario)
+
+
 def test_undo_leaves_what_somebody_else_decided_later(workspace: Workspace, simulate: Play) -> None:
     async def scenario(user: Any) -> None:
         await user.open("/review")

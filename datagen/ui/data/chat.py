@@ -1,5 +1,6 @@
 """Base model and adapters that answer a question, token by token. Torch loads only when the first question is asked."""
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -34,10 +35,30 @@ def find_adapters(workspace: Workspace) -> list[Adapter]:
         place = workspace.probe_runs / run / "adapter"
         if run and (place / "adapter_config.json").is_file():
             found.append(Adapter(f"v{number}", place, str(read_json(folder / "result.json")["model"])))
-    for config in sorted((workspace.root / "saves").rglob("adapter_config.json")):
+    for config in sorted((workspace.root / "saves").rglob("adapter_config.json"), key=_by_step):
         base = str(read_json(config).get("base_model_name_or_path", ""))
         found.append(Adapter(str(config.parent.relative_to(workspace.root / "saves")), config.parent, base))
     return found
+
+
+def loss_by_step(workspace: Workspace, number: int) -> list[tuple[float, float]]:
+    """Return (training step, exam loss in nats per answer token) of an iteration's probe, all seeds together.
+
+    Step 0 is the untrained model.
+    """
+    path = workspace.iteration(number) / "probe" / "losses.parquet"
+    if not path.is_file():
+        return []
+    import polars as pl
+
+    rows = pl.read_parquet(path, columns=["arm", "step", "nll", "n_tokens"]).filter(pl.col("arm").is_in(["base", "new"]))
+    by_step = rows.group_by("step").agg(pl.col("nll").sum() / pl.col("n_tokens").sum()).sort("step")
+    return [(float(step), float(loss)) for step, loss in by_step.iter_rows()]
+
+
+def _by_step(path: Path) -> list[tuple[str, int]]:
+    """Order ``checkpoint-200`` before ``checkpoint-1000``."""
+    return [(re.sub(r"\d+", "", part), int((re.findall(r"\d+", part) or ["0"])[-1])) for part in path.parent.parts]
 
 
 def _probe_run(folder: Path) -> str:

@@ -25,7 +25,7 @@ Z95 = 1.959964
 
 
 class Pair(Frozen):
-    """A question with the answers of two models; ``before`` is the base or baseline, ``after`` the trained one."""
+    """A question with the answers of two models; ``before`` is the base (model name empty) or baseline, ``after`` the trained one."""
 
     question: str
     before: str
@@ -93,6 +93,14 @@ def win_rate(votes: Sequence[Vote]) -> WinRate:
     middle = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
     half = Z95 / (1 + Z95**2 / n) * sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
     return WinRate(wins, losses, counts["tie"], p, max(0.0, middle - half), min(1.0, middle + half))
+
+
+def win_rates(votes: Sequence[Vote]) -> dict[tuple[str, str], WinRate]:
+    """Count each comparison, ``(before_model, after_model)``, for itself: wins over the base say nothing about wins over v1."""
+    groups: dict[tuple[str, str], list[Vote]] = {}
+    for vote in votes:
+        groups.setdefault((vote.pair.before_model, vote.pair.after_model), []).append(vote)
+    return {models: win_rate(group) for models, group in groups.items()}
 
 
 def preferences(votes: Sequence[Vote], exam: Exam | None) -> tuple[list[Sample], dict[str, int]]:

@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from nicegui import background_tasks, ui
+from nicegui import background_tasks, events, ui
 
 from datagen.errors import DatagenError
 from datagen.jsonl import read_json
-from datagen.ui.data.chat import Adapter, Chat, find_adapters
-from datagen.ui.data.votes import Choice, Pair, cast_vote, export_votes, read_votes, win_rate
+from datagen.ui.data.chat import Adapter, Chat, find_adapters, loss_by_step
+from datagen.ui.data.drawing import series
+from datagen.ui.data.votes import Choice, Pair, cast_vote, export_votes, read_votes, win_rates
 from datagen.ui.desk import Desk
-from datagen.ui.frame import button, choose_iteration, heading, nothing_yet, table, tag, tell_error, text
+from datagen.ui.frame import button, choose_iteration, heading, markup, nothing_yet, table, tag, tell_error, text
 from datagen.ui.visitor import Visitor
 
 _CHATS: dict[str, Chat] = {}
@@ -26,8 +27,9 @@ async def build(desk: Desk, visitor: Visitor) -> None:
         return
     choose_iteration(desk, visitor, number)
     _Ask(desk, visitor).build()
-    _Blind(desk, visitor, _pairs(desk, number)).build()
+    _Blind(desk, visitor, _pairs(desk, number), answered=bool(_answers(desk, number))).build()
     _gallery(desk, visitor, number)
+    _steps(desk, visitor, number)
 
 
 class _Ask:
@@ -48,6 +50,8 @@ class _Ask:
             self.question.on("keydown.enter", self.start)
             names = {i: a.name for i, a in enumerate(self.adapters)}
             self.adapter = ui.select(names, value=len(names) - 1, label=w("models")).props("outlined dense").mark("adapter")
+            others = {-1: w("base_model")} | names
+            self.against = ui.select(others, value=-1, label=w("compared_with")).props("outlined dense").mark("against")
             self.go = button(w("ask"), self.start).mark("ask-go")
         self.state = text("p", "", "dg-soft")
         self.columns = tag("div", "dg-two")
@@ -57,12 +61,14 @@ class _Ask:
         question = str(self.question.value or "").strip()
         if question and self.go.enabled:
             self.go.disable()
-            background_tasks.create(self.run(question, self.adapters[int(self.adapter.value or 0)]))
+            other = int(self.against.value)
+            background_tasks.create(
+                self.run(question, self.adapters[int(self.adapter.value)], self.adapters[other] if other >= 0 else None)
+            )
 
-    async def run(self, question: str, adapter: Adapter) -> None:
+    async def run(self, question: str, adapter: Adapter, against: Adapter | None) -> None:
         w = self.visitor.w
-        chat = _CHATS.setdefault(adapter.model, Chat(adapter.model))
-        pair = Pair(question=question, before="", after="", before_model=adapter.model, after_model=adapter.name)
+        pair = Pair(question=question, before="", after="", before_model=against.name if against else "", after_model=adapter.name)
         swapped = pair.swapped(self.visitor.name)
         with self.columns:
             self.columns.clear()
@@ -71,10 +77,12 @@ class _Ask:
         _say(self.state, w("loading_model"))
         answers: dict[str, str] = {}
         try:
-            for name, chosen in (("before", None), ("after", adapter)):
+            for name, chosen in (("before", against), ("after", adapter)):
+                model = (chosen or adapter).model
+                chat = _CHATS.setdefault(model, Chat(model))
                 label = labels[(name == "before") == swapped]
                 answers[name] = await _stream(
-                    lambda chosen=chosen: chat.answer(question, chosen), label, lambda: _say(self.state, w("generating"))
+                    lambda chat=chat, chosen=chosen: chat.answer(question, chosen), label, lambda: _say(self.state, w("generating"))
                 )
         except DatagenError as error:
             with self.columns:
@@ -89,7 +97,8 @@ class _Ask:
     def voted(self, pair: Pair, swapped: bool, choice: str) -> None:
         _store(self.desk, self.visitor, pair, swapped, choice)
         w = self.visitor.w
-        left, right = (pair.after_model, w("base_model")) if swapped else (w("base_model"), pair.after_model)
+        before = pair.before_model or w("base_model")
+        left, right = (pair.after_model, before) if swapped else (before, pair.after_model)
         self.vote.clear()
         with self.vote:
             text("p", f"A: {left} · B: {right}", "dg-note")
@@ -98,12 +107,13 @@ class _Ask:
 class _Blind:
     """Pairs of stored answers, one at a time, and what the votes say so far."""
 
-    def __init__(self, desk: Desk, visitor: Visitor, pairs: list[Pair]) -> None:
-        self.desk, self.visitor, self.pairs = desk, visitor, pairs
+    def __init__(self, desk: Desk, visitor: Visitor, pairs: list[Pair], *, answered: bool) -> None:
+        self.desk, self.visitor, self.pairs, self.answered = desk, visitor, pairs, answered
 
     def build(self) -> None:
         heading(self.visitor.w("blind_vote"))
         self.place = tag("div", "dg-blind")
+        ui.keyboard(on_key=self.key, ignore=["input", "select", "textarea"])
         self.draw()
 
     def draw(self) -> None:
@@ -111,15 +121,17 @@ class _Blind:
         votes = read_votes(self.desk.workspace)
         mine = {v.pair.key for v in votes if v.voter == self.visitor.name}
         waiting = [p for p in self.pairs if p.key not in mine]
+        self.shown: tuple[Pair, bool] | None = None
         self.place.clear()
         with self.place:
             if not self.pairs:
-                text("p", w("no_answers"), "dg-soft")
+                text("p", w("same_answers" if self.answered else "no_answers"), "dg-soft")
             elif not waiting:
                 text("p", w("all_voted"), "dg-soft").mark("all-voted")
             else:
                 pair = waiting[0]
                 swapped = pair.swapped(self.visitor.name)
+                self.shown = pair, swapped
                 text("p", pair.question, "dg-turn user")
                 with tag("div", "dg-two"):
                     for side, answer in zip("AB", (pair.after, pair.before) if swapped else (pair.before, pair.after), strict=True):
@@ -128,18 +140,25 @@ class _Blind:
                             text("div", answer or "–", "dg-said")
                 with tag("div", "dg-row"):
                     _vote_buttons(self.visitor, lambda choice: self.voted(pair, swapped, choice))
-            rate = win_rate(votes)
-            if rate.rate is None:
+            rates = {models: rate for models, rate in win_rates(votes).items() if rate.rate is not None}
+            for (before, after), rate in rates.items():
+                shares = {name: f"{share:.0%}" for name, share in (("rate", rate.rate), ("low", rate.low), ("high", rate.high))}
+                who = {"before": before or w("base_model"), "after": after}
+                text("p", w("win_rate", **who, **shares, n=rate.wins + rate.losses, ties=rate.ties), "dg-advice").mark("win-rate")
+            if not rates:
                 text("p", w("no_votes"), "dg-soft")
             else:
-                n = rate.wins + rate.losses
-                told = w("win_rate", rate=f"{rate.rate:.0%}", n=n, low=f"{rate.low:.0%}", high=f"{rate.high:.0%}", ties=rate.ties)
-                text("p", told, "dg-advice").mark("win-rate")
                 button(w("export_votes"), self.export, "flat").mark("export-votes")
 
     def voted(self, pair: Pair, swapped: bool, choice: str) -> None:
         _store(self.desk, self.visitor, pair, swapped, choice)
         self.draw()
+
+    def key(self, event: events.KeyEventArguments) -> None:
+        """Vote by digit on the pair in sight."""
+        side = {"1": "left", "2": "tie", "3": "right"}.get(event.key.name)
+        if side and self.shown and event.action.keydown and not event.action.repeat:
+            self.voted(*self.shown, side)
 
     def export(self) -> None:
         path, n, left_out = export_votes(self.desk.workspace)
@@ -155,13 +174,23 @@ def _gallery(desk: Desk, visitor: Visitor, number: int) -> None:
     if not answers:
         text("p", w("no_answers"), "dg-soft")
         return
-    rows = [[a["eval_set"], a["question"], a["reference"], a["baseline"], a["new"]] for a in answers]
+    empty = w("nothing_said")
+    rows = [[a["eval_set"], a["question"], a["reference"], a["baseline"] or empty, a["new"] or empty] for a in answers]
     table(("", w("question"), w("reference"), w("before"), w("after")), rows, classes="dg-texts")
 
 
+def _steps(desk: Desk, visitor: Visitor, number: int) -> None:
+    points = loss_by_step(desk.workspace, number)
+    if points:
+        heading(visitor.w("by_step"))
+        markup(series(points, label=visitor.w("by_step")), "dg-figure")
+
+
 def _pairs(desk: Desk, number: int) -> list[Pair]:
+    baseline = next((m.baseline for m in desk.ledger() if m.number == number), None)
+    before = f"v{baseline}" if baseline else ""
     return [
-        Pair(question=a["question"], before=a["baseline"], after=a["new"], after_model=f"v{number}")
+        Pair(question=a["question"], before=a["baseline"], after=a["new"], before_model=before, after_model=f"v{number}")
         for a in _answers(desk, number)
         if a["baseline"].strip() != a["new"].strip()
     ]

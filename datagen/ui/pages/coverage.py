@@ -2,7 +2,7 @@
 
 from pathlib import PurePosixPath
 
-from nicegui import ui
+from nicegui import events, ui
 
 from datagen.jsonl import read_json, read_rows, write_json
 from datagen.pipeline.priorities import SHORTEST_PASSAGE, Priority, priorities
@@ -13,10 +13,15 @@ from datagen.split import Exam
 from datagen.text import estimate_tokens
 from datagen.ui.data.marking import mark_spans
 from datagen.ui.desk import Desk
-from datagen.ui.frame import button, choose_iteration, command, heading, link, markup, nothing_yet, tag, text
+from datagen.ui.frame import button, choose_iteration, command, heading, link, markup, nothing_yet, patiently, tag, text
 from datagen.ui.visitor import Visitor
 
 DEFAULT_ROWS = 20
+GO = """
+const leaves = [...document.querySelectorAll('.dg-tree a')];
+const to = leaves[leaves.findIndex(a => a.classList.contains('active')) + %d];
+if (to) to.click();
+"""
 
 
 async def build(desk: Desk, visitor: Visitor) -> None:
@@ -27,13 +32,12 @@ async def build(desk: Desk, visitor: Visitor) -> None:
         nothing_yet(visitor)
         return
     choose_iteration(desk, visitor, number)
-    documents = desk.documents(number)
-    train = [Sample.model_validate(r.value) for r in read_rows(desk.workspace.iteration(number) / "train.jsonl")]
-    ranked, held_out = _ranked(desk, number, list(documents.values()), train)
+    documents, train, ranked, held_out = await patiently(visitor, lambda: _read(desk, number))
     by_path = {p.slice: p for p in ranked}
     chosen = visitor.query.get("document", next((p.slice for p in ranked), ""))
+    ui.keyboard(on_key=_go, ignore=["input", "select", "textarea"])
     with tag("div", "dg-review"):
-        with tag("nav", "dg-tree"):
+        with tag("nav", "dg-tree").props(f'aria-label="{visitor.w("documents")}"'):
             most = max((p.score for p in ranked), default=0.0) or 1.0
             # Folders by their most urgent document; documents held out last.
             folders = dict.fromkeys(str(PurePosixPath(path).parent) for path in [*by_path, *sorted(held_out)])
@@ -51,6 +55,12 @@ async def build(desk: Desk, visitor: Visitor) -> None:
             _draw_quotas(desk, visitor)
 
 
+def _go(event: events.KeyEventArguments) -> None:
+    """Open the next or previous document of the tree."""
+    if event.action.keydown and event.key.name in ("j", "k"):
+        ui.run_javascript(GO % (1 if event.key.name == "j" else -1))
+
+
 def quotas_path(desk: Desk) -> str:
     """Return the file that ``--set generate.quotas=@FILE`` reads."""
     return str(desk.workspace.root / "quotas.json")
@@ -65,6 +75,12 @@ def uncovered(document: Document, train: list[Sample]) -> list[tuple[int, int]]:
         if estimate_tokens(document.text[section.start : section.end]) >= SHORTEST_PASSAGE
         and not any(start < section.end and section.start < end for start, end in spans)
     ]
+
+
+def _read(desk: Desk, number: int) -> tuple[dict[str, Document], list[Sample], list[Priority], set[str]]:
+    documents = desk.documents(number)
+    train = [Sample.model_validate(r.value) for r in read_rows(desk.workspace.iteration(number) / "train.jsonl")]
+    return (documents, train, *_ranked(desk, number, list(documents.values()), train))
 
 
 def _ranked(desk: Desk, number: int, documents: list[Document], train: list[Sample]) -> tuple[list[Priority], set[str]]:

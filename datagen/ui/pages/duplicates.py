@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from nicegui import ui
+from nicegui import events, ui
 
 from datagen.errors import DatagenError
 from datagen.pipeline.reviews import Action, edited_sample
@@ -17,6 +17,12 @@ from datagen.ui.pages.review_dialogs import ask_edit
 from datagen.ui.visitor import Visitor
 
 SHOWN = 20
+GO = """
+const groups = [...document.querySelectorAll('.dg-cluster')];
+const at = groups.findIndex(g => g.contains(document.activeElement));
+const to = groups[Math.min(Math.max(at + %d, 0), groups.length - 1)];
+if (to) { to.focus(); to.scrollIntoView({block: 'nearest'}); }
+"""
 
 
 async def build(desk: Desk, visitor: Visitor) -> None:
@@ -34,18 +40,25 @@ async def build(desk: Desk, visitor: Visitor) -> None:
     heading(f"{w('conflicts')} ({len(conflicts)})", 1)
     if not conflicts:
         text("p", w("no_conflicts"), "dg-soft")
-    for rows in conflicts[:SHOWN]:
+    for rows in conflicts[page * SHOWN : (page + 1) * SHOWN]:
         _Group(desk, visitor, [table.sample(r) for r in rows], conflict=True).build()
     heading(f"{w('clusters')} ({len(clusters)})")
     if not clusters:
         text("p", w("no_clusters"), "dg-soft")
     for cluster in clusters[page * SHOWN : (page + 1) * SHOWN]:
         _draw_cluster(desk, visitor, table.sample, cluster)
+    ui.keyboard(on_key=_go, ignore=["input", "select", "textarea"])
     with tag("div", "dg-row"):
         if page:
             link(w("previous"), f"/duplicates?n={number}&page={page - 1}")
-        if (page + 1) * SHOWN < len(clusters):
+        if (page + 1) * SHOWN < max(len(clusters), len(conflicts)):
             link(w("next"), f"/duplicates?n={number}&page={page + 1}")
+
+
+def _go(event: events.KeyEventArguments) -> None:
+    """Move the focus to the next or previous group; Tab goes on to its buttons."""
+    if event.action.keydown and event.key.name in ("j", "k"):
+        ui.run_javascript(GO % (1 if event.key.name == "j" else -1))
 
 
 def _draw_cluster(desk: Desk, visitor: Visitor, read: Callable[[int], Sample], cluster: Cluster) -> None:
@@ -66,7 +79,7 @@ class _Group:
         self.seen: dict[str, int] = {}
 
     def build(self) -> None:
-        self.place = tag("section", "dg-cluster")
+        self.place = tag("section", "dg-cluster").props("tabindex=-1")
         self.draw()
 
     def draw(self) -> None:

@@ -16,7 +16,7 @@ from datagen.schemas.sample import Sample
 from datagen.ui.data.marking import mark_segments
 from datagen.ui.data.preview import TrainingTexts, check_samples, training_texts
 from datagen.ui.desk import Desk
-from datagen.ui.frame import button, choose_iteration, command, heading, markup, nothing_yet, table, tag, tell_error, text
+from datagen.ui.frame import button, choose_iteration, command, heading, markup, nothing_yet, patiently, table, tag, tell_error, text
 from datagen.ui.visitor import Visitor
 
 T = TypeVar("T")
@@ -31,7 +31,8 @@ async def build(desk: Desk, visitor: Visitor) -> None:
         heading(visitor.w("export"), 1)
         nothing_yet(visitor)
         return
-    await _Export(desk, visitor, number).build()
+    page = await patiently(visitor, lambda: _Export(desk, visitor, number))
+    await page.build()
 
 
 class _Export:
@@ -65,7 +66,6 @@ class _Export:
         self.draw_registered()
         findings, texts = tag("div"), tag("div")
         name = f"{self.recipe}_v{self.number}"
-        await ui.context.client.connected()
         await self.fill(findings, w("findings"), lambda: check_samples(name, self.train), self.draw_findings)
         await self.fill(texts, w("training_text"), lambda: _texts(self.desk, self.number, self.recipe, self.train), self.draw_texts)
 

@@ -1,6 +1,7 @@
 """Overview: iterations with verdicts, the curve by size, and the next step as buttons that show their command."""
 
 import shlex
+from urllib.parse import urlencode
 
 from datagen.jsonl import read_json
 from datagen.report.advice import advise
@@ -33,13 +34,16 @@ def _next_step(desk: Desk, visitor: Visitor, ledger: list[Manifest], last: Manif
     baseline = next((m for m in ledger if m.number == last.baseline), None)
     heading(w("next_step"), 1)
     text("p", advise(last, baseline, visitor.language), "dg-advice")
+    if told := (last.verdict() or {}).get("sentence", {}).get(visitor.language):
+        text("p", told, "dg-soft").mark("verdict-sentence")
     decided = sum(i in desk.log.standing() for i in _train_ids(desk, last))
     root = shlex.quote(str(desk.workspace.root))
     rows = last.datasets["train"].rows if "train" in last.datasets else last.size
+    grow = f"/run?{urlencode({'recipe': last.recipe, 'sizes': f'{rows},{rows * 2}'})}"
     with tag("div", "dg-cards"):
         for title, page, line, note in (
             (w("review_rows", rows=rows), "/review", f"datagen -w {root} ui", w("decided", n=decided)),
-            (w("grow"), "/run", f"datagen -w {root} run {last.recipe} --set 'sizes=[{rows}, {rows * 2}]'", ""),
+            (w("grow"), grow, f"datagen -w {root} run {last.recipe} --set 'sizes=[{rows}, {rows * 2}]'", ""),
             (w("see_gaps"), "/coverage", f"datagen -w {root} next", _percent(last.coverage)),
             (w("train_full"), "/export", last.train_command, ""),
         ):
@@ -68,14 +72,14 @@ def _iterations(visitor: Visitor, ledger: list[Manifest]) -> None:
                     text("td", m.datasets["train"].rows if "train" in m.datasets else m.size, "n")
                     with tag("td"):
                         if verdict:
-                            text("span", verdict["verdict"], f"dg-badge {verdict['verdict']}")
+                            text("span", w(f"verdict_{verdict['verdict']}"), f"dg-badge {verdict['verdict']}")
                             if m.accepted:
                                 text("span", w("accepted"), "dg-soft")
                     interval = f"{verdict['delta']:+.3f} [{verdict['low']:+.3f}, {verdict['high']:+.3f}]" if verdict else "–"
                     text("td", interval, "dg-figures")
                     text("td", f"v{m.baseline}" if m.baseline else w("base"))
                     text("td", _percent(m.coverage), "n")
-                    text("td", f"{m.cost:.2f}", "n")
+                    text("td", f"${m.cost:.2f}", "n")
                     text("td", m.created.replace("T", " ")[:16], "dg-figures")
 
 
@@ -121,7 +125,7 @@ def _answers(desk: Desk, visitor: Visitor, last: Manifest) -> None:
         return
     w = visitor.w
     heading(w("answers"))
-    shown = [[str(a[key])[:LONGEST_ANSWER] for key in ("question", "reference", "baseline", "new")] for a in answers]
+    shown = [[str(a[key])[:LONGEST_ANSWER] or w("nothing_said") for key in ("question", "reference", "baseline", "new")] for a in answers]
     table((w("question"), w("reference"), w("before"), w("after")), shown, classes="dg-texts")
 
 

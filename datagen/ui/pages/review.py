@@ -110,7 +110,7 @@ class _Review:
                     button(w("undo"), self.undo, "flat", "u").mark("undo")
                     self.keep = button(w("restore"), lambda: self.decide("restore"), "flat", "").mark("restore")
                 self.detail = tag("div", "dg-detail")
-                text("p", w("keys_review"), "dg-soft dg-keys")
+                text("p", w("keys_review").replace(": ", " "), "dg-soft dg-keys")
         ui.keyboard(on_key=self.key, ignore=["input", "select", "textarea"])
         ui.timer(REFRESH_S, self.refresh)
         self.search_again()

@@ -57,6 +57,7 @@ class _Run:
         upload = ui.upload(
             label=w("upload"), multiple=True, auto_upload=True, max_file_size=LARGEST_MB << 20, max_files=MOST_FILES, on_upload=self.upload
         )
+        upload.on("rejected", self.refused, js_handler="(entries) => emit(entries.length)")
         upload.props('accept=".md,.txt,.html,.htm,.pdf,.docx" flat bordered').classes("dg-wide").mark("upload")
         text("p", w("upload_limits", mb=LARGEST_MB, folder=docs), "dg-soft")
         folders = {str(p): str(p.relative_to(root)) if p.is_relative_to(root) else str(p) for p in document_folders(root, self.desk.docs)}
@@ -71,13 +72,19 @@ class _Run:
         w = self.visitor.w
         heading(w("recipe"), 3)
         names = sorted({p.stem for f in search_path("pipelines", workspace=self.desk.workspace.root) for p in f.glob("*.yaml")})
-        self.recipe = ui.select(names, value="quickstart" if "quickstart" in names else names[0], label=w("recipe"))
+        # The Overview's "Grow" names recipe and sizes; only known recipes and plain numbers are taken from an address.
+        asked, sizes = self.visitor.query.get("recipe", ""), self.visitor.query.get("sizes", "").split(",")
+        chosen = asked if asked in names else "quickstart" if "quickstart" in names else names[0]
+        self.recipe = ui.select(names, value=chosen, label=w("recipe"))
         self.recipe.props("outlined dense").classes("dg-wide").mark("recipe")
         self.until = ui.select(list(STAGES), value="probe", label=w("until")).props("outlined dense").classes("dg-wide").mark("until")
         # What "Generate here" on the Coverage page wrote is offered, to be seen and taken out.
         quotas = self.desk.workspace.root / "quotas.json"
-        given = f"generate.quotas=@{quotas}" if quotas.is_file() else ""
-        self.settings = ui.textarea(label=w("settings"), value=given).props("outlined dense autogrow").classes("dg-wide").mark("settings")
+        given = [f"sizes=[{', '.join(sizes)}]"] if all(s.isdecimal() for s in sizes) else []
+        given += [f"generate.quotas=@{quotas}"] if quotas.is_file() else []
+        self.settings = (
+            ui.textarea(label=w("settings"), value="\n".join(given)).props("outlined dense autogrow").classes("dg-wide").mark("settings")
+        )
         with tag("div", "dg-row"):
             button(w("estimate"), self.estimate, "flat").mark("estimate")
             button(w("start"), self.start).mark("start")
@@ -94,6 +101,11 @@ class _Run:
             return
         ui.notify(self.visitor.w("uploaded", name=stored.name))
         self._count()
+
+    def refused(self, event: events.GenericEventArguments) -> None:
+        """Say what the browser did not even send."""
+        told = self.visitor.w("not_taken", n=event.args, mb=LARGEST_MB, most=MOST_FILES)
+        ui.notify(told, type="negative", multi_line=True, timeout=8000)
 
     def _count(self) -> None:
         folder = Path(str(self.folder.value))

@@ -6,7 +6,7 @@ from datagen.jsonl import read_rows
 from datagen.schemas.record import PreferenceRecord, question_answer
 from datagen.schemas.sample import Sample
 from datagen.split import Exam
-from datagen.ui.data.votes import Pair, cast_vote, export_votes, preferences, read_votes, win_rate
+from datagen.ui.data.votes import Pair, cast_vote, export_votes, preferences, read_votes, win_rate, win_rates
 from datagen.workspace import Workspace
 
 CHECKOUT = Pair(question="最晚几点退房？", before="不知道。", after="中午 12 点。", after_model="v2")
@@ -52,6 +52,14 @@ def test_votes_become_preference_rows_but_not_those_on_exam_questions(tmp_path: 
     assert isinstance(row.record, PreferenceRecord)
     assert (row.record.chosen.content, row.record.rejected.content) == ("Yes, up to 10 kg.", "No.")
     assert row.provenance.strategy == "human_vote"
+
+
+def test_each_comparison_has_a_win_rate_of_its_own(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    cast_vote(workspace, CHECKOUT, "after", "Ann")
+    cast_vote(workspace, PETS.model_copy(update={"before_model": "v1"}), "before", "Ann")
+    rates = win_rates(read_votes(workspace))
+    assert {models: (r.wins, r.losses) for models, r in rates.items()} == {("", "v2"): (1, 0), ("v1", "v2"): (0, 1)}
 
 
 @pytest.mark.parametrize(("choices", "reason"), [(("after", "before"), "voters_disagree"), (("tie", "tie"), "tie")])
