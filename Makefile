@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-browser screenshots check test-ray clean test-slow gemini-legacy-venv
+.PHONY: docs faults demo test test-browser screenshots check test-ray clean test-slow gemini-legacy-venv
 .PHONY: bench bench-dedup bench-ui bench-validate accept-llamafactory accept-trl bench-audit bench-metrics bench-generate bench-planted bench-probe
 
 # Everything runs from an editable install, pinned by constraints.txt; made again when either file changes.
@@ -74,6 +74,18 @@ gemini-legacy-venv:
 	$(PYTHON) -m venv $(HOME)/.cache/gemini-legacy-venv
 	$(HOME)/.cache/gemini-legacy-venv/bin/pip install --quiet 'google-generativeai>=0.8' 'pydantic>=2.10' pyyaml platformdirs
 
+# The guide in both languages and the Python reference, one static site; fails on any broken link or anchor. An environment of its own: Sphinx
+# wants another docutils than the page's library.
+DOCS ?= .venv-docs
+docs:
+	test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt -e .
+	rm -rf site
+	$(DOCS)/bin/sphinx-build -q -W --keep-going -c docs -D language=en docs/en site/en
+	$(DOCS)/bin/sphinx-build -q -W --keep-going -c docs -D language=zh_CN docs/zh site/zh
+	cp docs/index.html site/index.html
+	$(DOCS)/bin/python docs/check_links.py site
+
 # The programs that deduplication is compared with, in an environment of their own.
 PEERS ?= .venv-dedup-peers
 bench-dedup: $(STAMP)
@@ -106,4 +118,4 @@ bench-validate: $(STAMP)
 	$(BIN)/python tests/bench/validate_speed.py
 
 clean:
-	rm -rf demo dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf demo dist build site .pytest_cache .ruff_cache .hypothesis
