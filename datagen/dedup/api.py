@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+import numpy as np
+
 from datagen.dedup.batch import Duplicate, Engine, find_duplicates, find_in_table
 from datagen.dedup.compared import Compared, On, guard_numbers, of_record
 from datagen.dedup.engines.rowtable import RowTable
@@ -129,17 +131,19 @@ def deduplicate(
         DataError: the file cannot be read (names ``file:line``), or values of ``by`` cannot be compared.
         MissingExtra: engine ``ray`` is not installed.
     """
-    items, restore = open_rows(rows)
-    texts = None if numbers_matter else text_column(rows, items)
+    opened = open_rows(rows)
+    items = opened.items
+    texts = None if numbers_matter else text_column(rows, opened)
     compared: Sequence[Compared] = () if texts is not None else read_compared(items, on)
     if numbers_matter:
         compared = [guard_numbers(c) for c in compared]
     table = RowTable.of(compared) if texts is None else RowTable.of_texts(texts)
     prefer = preference_of_rows(items, table.text, keep, by)
     found = find_in_table(table, threshold=threshold, ngram=ngram, engine=engine, prefer=prefer)
-    kept = [i for i in range(len(items)) if i not in found.duplicates]
+    dropped = list(found.duplicates)
+    kept: list[int] = np.delete(np.arange(len(items)), dropped).tolist()
     conflicts = _conflicts(compared, kept) if compared else []
-    return DedupResult(restore(kept), restore(sorted(found.duplicates)), found.clusters, conflicts, found.duplicates)
+    return DedupResult(opened.restore(kept), opened.restore(dropped), found.clusters, conflicts, found.duplicates)
 
 
 def deduplicate_samples(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
 from datagen.dedup.batch import Prefer
-from datagen.dedup.kernels.column import Column
+from datagen.dedup.kernels.column import Texts
 from datagen.errors import DataError, UsageError, suggest
 from datagen.schemas.record import completion_text, prompt_text
 from datagen.schemas.sample import Sample
@@ -14,7 +14,7 @@ SCORE = "score"
 """The column ``best`` compares unless told otherwise."""
 
 
-def preference_of_rows(items: Sequence[Any], text: Column, keep: Keep, by: str | None) -> Prefer | None:
+def preference_of_rows(items: Sequence[Any], text: Texts, keep: Keep, by: str | None) -> Prefer | None:
     """Return the rank of strings or dicts; None: the first stays. ``longest`` counts UTF-8 bytes of the compared text.
 
     Raises:
@@ -25,7 +25,7 @@ def preference_of_rows(items: Sequence[Any], text: Column, keep: Keep, by: str |
     if column and any(isinstance(item, str) for item in items):
         raise UsageError(f"keep '{keep}' compares column '{column}', but rows are strings", hint="give dicts or a frame, or keep 'longest'")
     if keep == "longest":
-        return lambda i: int(text.offsets[i + 1] - text.offsets[i])
+        return text.size
     if keep == "newest" and column is None:
         return lambda i: i
     if column is None:

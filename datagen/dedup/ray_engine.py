@@ -26,7 +26,7 @@ import numpy as np
 
 from datagen.dedup.engines.candidates import Integers, Runs, runs_of_keys
 from datagen.dedup.engines.verify import Evidence, join
-from datagen.dedup.kernels.column import Column
+from datagen.dedup.kernels.column import Column, Texts
 from datagen.dedup.kernels.native import ShingleSets, band_keys, shingle_sets
 from datagen.dedup.lsh import Bands, choose_bands
 from datagen.errors import MissingExtra
@@ -60,7 +60,7 @@ class OnRay:
         context.enable_progress_bars = False
         return cls(ray)
 
-    def candidates(self, text: Column, ngram: int, threshold: float) -> Sequence[Runs]:
+    def candidates(self, text: Texts, ngram: int, threshold: float) -> Sequence[Runs]:
         blocks = self._blocks(text)
         bands = choose_bands(threshold)
         signed = blocks.flat_map(partial(_sign, ngram=ngram, bands=bands))
@@ -68,7 +68,7 @@ class OnRay:
         found = {int(row["band"]): Runs(_integers(row["rows"]), _integers(row["starts"])) for row in grouped.take_all()}
         return [found[band] for band in sorted(found)]
 
-    def shingle(self, text: Column, *, ngram: int) -> ShingleSets:
+    def shingle(self, text: Texts, *, ngram: int) -> ShingleSets:
         parts = sorted(self._blocks(text).map(partial(_shingle, ngram=ngram)).take_all(), key=lambda row: int(row["start"]))
         sizes = np.concatenate([np.zeros(1, dtype=np.int64), *(_integers(part["sizes"]) for part in parts)])
         values = [np.frombuffer(cast("bytes", part["values"]), dtype=np.uint64) for part in parts]
@@ -94,14 +94,14 @@ class OnRay:
         np.minimum.at(smallest, label, np.arange(n))
         return smallest[label]
 
-    def _blocks(self, text: Column) -> Any:
+    def _blocks(self, text: Texts) -> Any:
         items = [
             {
                 "start": start,
-                "data": text.data[text.offsets[start] : text.offsets[stop]].tobytes(),
-                "offsets": (text.offsets[start : stop + 1] - text.offsets[start]).tobytes(),
+                "data": block.data[block.offsets[0] : block.offsets[-1]].tobytes(),
+                "offsets": (block.offsets - block.offsets[0]).tobytes(),
             }
-            for start, stop in text.chunks(size=BLOCK)
+            for start, block in text.blocks(size=BLOCK)
         ]
         return self._ray.data.from_items(items, override_num_blocks=max(len(items), 1))
 

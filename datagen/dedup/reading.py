@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
 from datagen.dedup.compared import Compared, On, of_record, of_text
-from datagen.dedup.kernels.column import Column
+from datagen.dedup.kernels.column import Column, Strings, Texts
 from datagen.errors import DataError, UsageError
 from datagen.jsonl import JsonObject, read_rows
 from datagen.schemas.detect import FORMATS, detect_format
@@ -17,8 +17,16 @@ from datagen.schemas.sample import Sample
 Read = Callable[[JsonObject], Compared]
 
 
-def open_rows(rows: Any) -> tuple[list[Any], Callable[[list[int]], Any]]:
-    """Return the rows one by one, and how to give some of them back in the caller's container.
+class OpenRows(NamedTuple):
+    """Rows one by one; how to give some of them back in the caller's container; whether all are strings."""
+
+    items: list[Any]
+    restore: Callable[[list[int]], Any]
+    all_strings: bool = False
+
+
+def open_rows(rows: Any) -> OpenRows:
+    """Open whatever a caller holds.
 
     Raises:
         UsageError: something that is not rows.
@@ -27,21 +35,27 @@ def open_rows(rows: Any) -> tuple[list[Any], Callable[[list[int]], Any]]:
     if isinstance(rows, str | Path):
         rows = [row.value for row in read_rows(Path(rows))]
     if hasattr(rows, "iter_rows"):
-        return list(rows.iter_rows(named=True)), lambda indices: rows[indices]
+        return OpenRows(list(rows.iter_rows(named=True)), rows.__getitem__)
     if not isinstance(rows, Sequence):
         raise UsageError(f"cannot deduplicate a {type(rows).__name__}", hint="give a list of strings or dicts, a polars frame or a path")
     items: list[Any] = list(cast("Sequence[Any]", rows))
-    if not set(map(type, items)) <= {str, dict}:
+    kinds = set(map(type, items))
+    if not kinds <= {str, dict}:
         for i, item in enumerate(items):
             if not isinstance(item, str | dict):
                 raise UsageError(f"row {i}: cannot deduplicate a {type(item).__name__}", hint="rows are strings or dicts")
-    return items, lambda indices: [items[i] for i in indices]
+
+    def restore(indices: list[int]) -> list[Any]:
+        return list(map(items.__getitem__, indices))
+
+    return OpenRows(items, restore, kinds <= {str})
 
 
-def text_column(rows: Any, items: Sequence[Any]) -> Column | None:
+def text_column(rows: Any, opened: OpenRows) -> Texts | None:
     """Return the text of rows that are nothing but text (strings; rows of format ``text``), which need no row objects; else None."""
-    if set(map(type, items)) <= {str}:
-        return Column.of(items)
+    items = opened.items
+    if opened.all_strings:
+        return Strings(items)
     head = [item for item in items[:200] if isinstance(item, dict)]
     if not _is_text(head) or not all(isinstance(item, dict) for item in items):
         return None
@@ -50,7 +64,7 @@ def text_column(rows: Any, items: Sequence[Any]) -> Column | None:
         return Column.of_series(series) if _all_said(series.to_list()) else None
     texts = [item.get("text") for item in items]
     known = not any(item.keys() - head[0].keys() for item in items)
-    return Column.of(texts) if known and _all_said(texts) else None
+    return Strings(texts) if known and _all_said(texts) else None
 
 
 def read_compared(items: Sequence[Any], on: On) -> list[Compared]:

@@ -7,7 +7,6 @@ above what the list of strings takes (for a file: above the imports).
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from dedup_data import english_like
 
 WORDS = 30
+
+
+def peak_bytes() -> int:
+    """Return this program's peak resident memory; ``ru_maxrss`` would begin with what the process had that started it."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 def measure(kind: str, path: Path) -> dict[str, Any]:
@@ -34,7 +39,7 @@ def measure(kind: str, path: Path) -> dict[str, Any]:
     if kind == "list":
         with path.open(encoding="utf-8") as file:
             texts = [json.loads(line)["text"] for line in file]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_bytes()
     started = time.perf_counter()
     if kind == "list":
         rows, kept = len(texts), len(deduplicate(texts).kept)
@@ -42,7 +47,7 @@ def measure(kind: str, path: Path) -> dict[str, Any]:
         outcome = deduplicate_file(path, path.with_name("kept.jsonl"), path.with_name("dropped.jsonl"))
         rows, kept = outcome.rows, outcome.kept
     seconds = time.perf_counter() - started
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    grown = peak_bytes() - before
     per_million = round(seconds / rows * 1e6, 2)
     return {
         "from": kind,

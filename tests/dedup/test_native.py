@@ -46,7 +46,7 @@ def test_shingles_and_signatures_equal_python_ones(texts: list[str], ngram: int)
 def test_many_rows_in_many_chunks_are_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [f"{i} 号房间的退房时间是中午 {i % 12} 点，早餐七点开始供应" for i in range(50)] + HARD
     whole = signatures_of(Column.of(texts), 3)
-    monkeypatch.setattr("datagen.dedup.kernels.native.CHUNK", 200)
+    monkeypatch.setattr("datagen.dedup.kernels.native.BLOCK", 200)
     assert (signatures_of(Column.of(texts), 3) == whole).all()
     sets = shingle_sets(Column.of(texts), 3)
     assert [sets.row(i).tolist() for i in range(len(texts))] == [shingle(t, 3).tolist() for t in texts]

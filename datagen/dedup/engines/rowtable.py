@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datagen.dedup.compared import Compared
-from datagen.dedup.kernels.column import Column
+from datagen.dedup.kernels.column import Column, Texts
 from datagen.text import fold
 
 Hashes = npt.NDArray[np.uint64]
@@ -22,9 +22,9 @@ class RowTable:
     the guard, 0 for None. Plain texts have no completions, questions or guards: these columns are None.
     """
 
-    text: Column
-    identity: Column
-    completion: Column | None = None
+    text: Texts
+    identity: Texts
+    completion: Texts | None = None
     questions: Hashes | None = None
     guards: Hashes | None = None
 
@@ -33,7 +33,7 @@ class RowTable:
         return self.text.rows
 
     @classmethod
-    def of_texts(cls, text: Column) -> "RowTable":
+    def of_texts(cls, text: Texts) -> "RowTable":
         """Compare plain texts; only equal strings are identical."""
         return cls(text, text)
 

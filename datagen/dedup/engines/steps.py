@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from datagen.dedup.engines.candidates import Integers, Runs, runs_of_bands, runs_of_datasketch
 from datagen.dedup.engines.verify import Evidence, join
-from datagen.dedup.kernels.column import Column
+from datagen.dedup.kernels.column import Texts
 from datagen.dedup.kernels.native import ShingleSets, band_keys, shingle_sets, signatures_of
 from datagen.dedup.lsh import choose_bands
 
@@ -17,11 +17,11 @@ Engine = Literal["native", "datasketch", "ray"]
 class Steps(Protocol):
     """The steps whose cost grows with the text or the candidates."""
 
-    def candidates(self, text: Column, ngram: int, threshold: float) -> Sequence[Runs]:
+    def candidates(self, text: Texts, ngram: int, threshold: float) -> Sequence[Runs]:
         """Return runs of rows that share a band."""
         ...
 
-    def shingle(self, text: Column, *, ngram: int) -> ShingleSets:
+    def shingle(self, text: Texts, *, ngram: int) -> ShingleSets:
         """Return the shingle sets of candidates."""
         ...
 
@@ -33,10 +33,10 @@ class Steps(Protocol):
 class Native:
     """All cores of this machine."""
 
-    def candidates(self, text: Column, ngram: int, threshold: float) -> Sequence[Runs]:
+    def candidates(self, text: Texts, ngram: int, threshold: float) -> Sequence[Runs]:
         return runs_of_bands(band_keys(text, ngram, choose_bands(threshold)))
 
-    def shingle(self, text: Column, *, ngram: int) -> ShingleSets:
+    def shingle(self, text: Texts, *, ngram: int) -> ShingleSets:
         return shingle_sets(text, ngram)
 
     def join(self, evidence: Evidence, bands: Sequence[Runs], threshold: float) -> Integers:
@@ -46,7 +46,7 @@ class Native:
 class Datasketch(Native):
     """Candidates from datasketch's MinHashLSH, for comparison: several hundred times slower."""
 
-    def candidates(self, text: Column, ngram: int, threshold: float) -> Sequence[Runs]:
+    def candidates(self, text: Texts, ngram: int, threshold: float) -> Sequence[Runs]:
         return list(runs_of_datasketch(signatures_of(text, ngram), threshold))
 
 

@@ -26,7 +26,7 @@ from datagen.dedup.engines.rowtable import RowTable, hash_text
 from datagen.dedup.engines.spill import Spill
 from datagen.dedup.engines.verify import Evidence, join, repeated
 from datagen.dedup.keep import SCORE, Keep, check_keep, comparable
-from datagen.dedup.kernels.column import Column
+from datagen.dedup.kernels.column import Column, Texts
 from datagen.dedup.kernels.native import ShingleSets, band_keys, shingle_sets
 from datagen.dedup.lsh import choose_bands
 from datagen.dedup.reading import Read, reader
@@ -102,10 +102,11 @@ class _Job:
         """Pass 1; returns the number of rows."""
         rows = 0
         for block in self._blocks("sign"):
-            table = RowTable.of([self._compare(line.parse(self._source)) for line in block])
+            compared = [self._compare(line.parse(self._source)) for line in block]
+            table = RowTable.of(compared)
             for band, keys in enumerate(band_keys(table.text, self._options.ngram, self._bands)):
                 self._spill.append(f"band{band}", keys)
-            digests = b"".join(blake2b(table.identity.row(i), digest_size=16).digest() for i in range(table.rows))
+            digests = b"".join(blake2b(row.identity, digest_size=16).digest() for row in compared)
             self._spill.append("digests", np.frombuffer(digests, dtype=np.uint64))
             if table.questions is not None and table.completion is not None:
                 answers = [hash_text(fold(table.completion.text(i))) for i in range(table.rows)]
@@ -212,7 +213,7 @@ class _Job:
             yield block
             self._progress(stage, done + size)
 
-    def _store(self, name: str, texts: Column, sizes: dict[str, list[int]]) -> None:
+    def _store(self, name: str, texts: Texts, sizes: dict[str, list[int]]) -> None:
         sets = shingle_sets(texts, self._options.ngram)
         self._spill.append(name, sets.values)
         sizes[name] += np.diff(sets.offsets).tolist()

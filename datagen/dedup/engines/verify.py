@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from datagen.dedup.engines.candidates import Integers, Runs
 from datagen.dedup.engines.rowtable import Hashes
-from datagen.dedup.kernels.column import Column
+from datagen.dedup.kernels.column import Texts
 from datagen.dedup.kernels.native import ShingleSets
 
 Floats = npt.NDArray[np.float64]
@@ -32,11 +32,11 @@ class Evidence:
     def of(
         cls,
         rows: Integers,
-        text: Column,
-        completion: Column | None,
+        text: Texts,
+        completion: Texts | None,
         questions: Hashes | None,
         guards: Hashes | None,
-        shingle: Callable[[Column], ShingleSets],
+        shingle: Callable[[Texts], ShingleSets],
     ) -> "Evidence":
         """Shingle the candidates; the columns hold only them."""
         nothing = np.zeros(len(rows), dtype=np.uint64)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datagen.dedup.kernels.compiled import compiled
-from datagen.dedup.kernels.windows import Bytes, Entries, Hashes, hash_units, hash_windows, longest_of, mix, sort_hashes
+from datagen.dedup.kernels.windows import Bytes, Entries, Hashes, ascii_steps, hash_units, hash_windows, longest_of, mix, sort_hashes
 from datagen.dedup.minhash import PERMUTATIONS
 
 Integers = npt.NDArray[np.int64]
@@ -62,10 +62,11 @@ def sign_texts(
     """Write signatures to ``out``, shape (rows, 128); return which rows were too complex or without units, and were left alone."""
     rows = len(offsets) - 1
     left = np.zeros(rows, dtype=np.bool_)
+    ascii = ascii_steps(entries)
     units = np.empty(longest_of(offsets) + SPARE, dtype=np.uint64)
     windows = np.empty(len(units), dtype=np.uint64)
     for row in range(rows):
-        count = hash_units(data, offsets[row], offsets[row + 1], entries, sequences, units)
+        count = hash_units(data, offsets[row], offsets[row + 1], entries, sequences, ascii, units)
         if count <= 0:
             left[row] = True
         else:
@@ -84,17 +85,18 @@ def key_texts(
     b: Signatures,
     bands: int,
     width: int,
-    out: Signatures,
-) -> npt.NDArray[np.bool_]:
-    """As :func:`sign_texts`, but keep only the high 32 bits of every band's key: ``out`` has the shape (bands, rows)."""
+) -> tuple[Signatures, npt.NDArray[np.bool_]]:
+    """As :func:`sign_texts`, but return only the high 32 bits of every band's key, shape (bands, rows)."""
     rows = len(offsets) - 1
+    out = np.empty((bands, rows), dtype=np.uint32)
     left = np.zeros(rows, dtype=np.bool_)
+    ascii = ascii_steps(entries)
     units = np.empty(longest_of(offsets) + SPARE, dtype=np.uint64)
     windows = np.empty(len(units), dtype=np.uint64)
     least = np.empty(PERMUTATIONS, dtype=np.uint32)
     keys = np.empty(bands, dtype=np.uint64)
     for row in range(rows):
-        count = hash_units(data, offsets[row], offsets[row + 1], entries, sequences, units)
+        count = hash_units(data, offsets[row], offsets[row + 1], entries, sequences, ascii, units)
         if count <= 0:
             left[row] = True
             continue
@@ -107,7 +109,7 @@ def key_texts(
                 keys[band] = key ^ (key >> _KEY_SHIFT)
         for band in range(bands):
             out[band, row] = np.uint32(keys[band] >> _HIGH)
-    return left
+    return out, left
 
 
 @compiled
@@ -118,6 +120,7 @@ def shingle_texts(
     rows = len(offsets) - 1
     left = np.zeros(rows, dtype=np.bool_)
     sizes = np.zeros(rows, dtype=np.int64)
+    ascii = ascii_steps(entries)
     units = np.empty(longest_of(offsets) + SPARE, dtype=np.uint64)
     windows = np.empty(len(units), dtype=np.uint64)
     ordered = np.empty(len(units), dtype=np.uint64)
@@ -126,7 +129,7 @@ def shingle_texts(
     values = np.empty((offsets[rows] - offsets[0]) // 4 + SPARE, dtype=np.uint64)
     total = 0
     for row in range(rows):
-        count = hash_units(data, offsets[row], offsets[row + 1], entries, sequences, units)
+        count = hash_units(data, offsets[row], offsets[row + 1], entries, sequences, ascii, units)
         if count <= 0:
             left[row] = True
             continue
@@ -155,18 +158,13 @@ def load(data: Bytes, at: np.uint64) -> np.uint64:
 
 
 @compiled
-def first_equal(data: Bytes, offsets: Integers, rows: Integers) -> Integers:
-    """Return, per row of ``rows`` (ascending), the first of them whose bytes are the same."""
-    size = 16
-    while size < 2 * len(rows):
-        size *= 2
-    slots = np.full(size, -1, dtype=np.int64)
-    hashes = np.empty(len(rows), dtype=np.uint64)
-    first = np.empty(len(rows), dtype=np.int64)
-    for k in range(len(rows)):
-        start, end = offsets[rows[k]], offsets[rows[k] + 1]
-        h = np.uint64(end - start)
-        i = start
+def hash_texts(data: Bytes, offsets: Integers) -> Hashes:
+    """Return a 64-bit hash of every row's bytes."""
+    rows = len(offsets) - 1
+    hashes = np.empty(rows, dtype=np.uint64)
+    for row in range(rows):
+        i, end = offsets[row], offsets[row + 1]
+        h = np.uint64(end - i)
         # Two chains side by side: a step waits for the one sixteen bytes before it.
         other = ~h
         while i + 16 <= end:
@@ -178,37 +176,8 @@ def first_equal(data: Bytes, offsets: Integers, rows: Integers) -> Integers:
         while i < end:
             h = (h ^ np.uint64(data[i])) * _KEY_PRIME
             i += 1
-        h = mix(mix(h) ^ other)
-        hashes[k] = h
-        slot = np.int64(h & np.uint64(size - 1))
-        first[k] = rows[k]
-        while slots[slot] >= 0:
-            j = slots[slot]
-            if hashes[j] == h and _same(data, offsets, rows[j], rows[k]):
-                first[k] = rows[j]
-                break
-            slot = (slot + 1) & (size - 1)
-        if first[k] == rows[k]:
-            slots[slot] = k
-    return first
-
-
-@compiled
-def _same(data: Bytes, offsets: Integers, i: int, j: int) -> bool:
-    length = offsets[i + 1] - offsets[i]
-    if length != offsets[j + 1] - offsets[j]:
-        return False
-    x, y = offsets[i], offsets[j]
-    at = 0
-    while at + 8 <= length:
-        if load(data, np.uint64(x + at)) != load(data, np.uint64(y + at)):
-            return False
-        at += 8
-    while at < length:
-        if data[x + at] != data[y + at]:
-            return False
-        at += 1
-    return True
+        hashes[row] = mix(mix(h) ^ other)
+    return hashes
 
 
 @compiled

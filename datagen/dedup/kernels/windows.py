@@ -18,6 +18,8 @@ BITS = np.uint64(24)
 LOW = np.uint64(0xFFFFFF)
 UNIT_ROTATION = np.uint64(ROTATION)
 UNIT_BACK = np.uint64(64 - ROTATION)
+ONE, TWO, THREE, FOUR = (np.uint64(n) for n in (1, 2, 3, 4))
+ALL = ~np.uint64(0)
 
 
 @compiled
@@ -35,33 +37,48 @@ def extend(h: np.uint64, point: np.uint64) -> np.uint64:
 
 
 @compiled
-def hash_units(data: Bytes, start: int, end: int, entries: Entries, sequences: Entries, out: Hashes) -> int:
-    """Write the hash of every unit of ``data[start:end]`` to ``out``, longer than the text; return how many, or TOO_COMPLEX."""
-    count = 0
-    inside = np.int64(0)
+def ascii_steps(entries: Entries) -> Hashes:
+    """Return what :func:`extend` adds for each of 128 characters and, below it, all bits for those of words; shape (2, 128)."""
+    steps = np.zeros((2, 128), dtype=np.uint64)
+    for point in range(128):
+        entry = np.uint64(entries[point])
+        if entry >> BITS == WORD:
+            steps[0, point] = (entry & LOW) * BASE
+            steps[1, point] = ALL
+    return steps
+
+
+@compiled
+def hash_units(data: Bytes, start: int, end: int, entries: Entries, sequences: Entries, ascii: Hashes, out: Hashes) -> int:
+    """Write the hash of every unit of ``data[start:end]`` to ``out``, longer than the text; return how many, or TOO_COMPLEX.
+
+    ``ascii`` is :func:`ascii_steps` of the entries.
+    """
+    # All bits while inside a word.
+    inside = np.uint64(0)
     h = np.uint64(0)
-    i = start
-    while i < end:
+    # Unsigned: a signed index may count from the end, which takes as long to rule out as all else that is done with a character.
+    count, i, stop = np.uint64(0), np.uint64(start), np.uint64(end)
+    while i < stop:
         first = np.int64(data[i])
         if first < 0x80:
             # Without a branch: where words end cannot be predicted, and a wrong guess costs more than all of this.
-            entry = np.uint64(entries[first])
-            word = np.int64(entry >> BITS)
+            word = ascii[1, first]
             out[count] = h
-            count += inside & (1 - word)
+            count += inside & ~word & ONE
             inside = word
-            h = extend(h, entry & LOW) & np.uint64(-word)
-            i += 1
+            h = (((h << UNIT_ROTATION) | (h >> UNIT_BACK)) + ascii[0, first]) & word
+            i += ONE
             continue
         if first < 0xE0:
-            point = ((first & 0x1F) << 6) | (np.int64(data[i + 1]) & 0x3F)
-            i += 2
+            point = ((first & 0x1F) << 6) | (np.int64(data[i + ONE]) & 0x3F)
+            i += TWO
         elif first < 0xF0:
-            point = ((first & 0x0F) << 12) | ((np.int64(data[i + 1]) & 0x3F) << 6) | (np.int64(data[i + 2]) & 0x3F)
-            i += 3
+            point = ((first & 0x0F) << 12) | ((np.int64(data[i + ONE]) & 0x3F) << 6) | (np.int64(data[i + TWO]) & 0x3F)
+            i += THREE
         elif first == 0xF0:
-            point = ((np.int64(data[i + 1]) & 0x3F) << 12) | ((np.int64(data[i + 2]) & 0x3F) << 6) | (np.int64(data[i + 3]) & 0x3F)
-            i += 4
+            point = ((np.int64(data[i + ONE]) & 0x3F) << 12) | ((np.int64(data[i + TWO]) & 0x3F) << 6) | (np.int64(data[i + THREE]) & 0x3F)
+            i += FOUR
         else:
             return TOO_COMPLEX
         if point >= len(entries):
@@ -74,7 +91,7 @@ def hash_units(data: Bytes, start: int, end: int, entries: Entries, sequences: E
             if last < at:
                 continue
             # Only here may a text have more units than bytes.
-            if count + 2 * (last - at + 1) + end - i + 1 > len(out):
+            if np.int64(count) + 2 * (last - at + 1) + end - np.int64(i) + 1 > len(out):
                 return TOO_COMPLEX
             entry = np.uint64(sequences[at])
         elif entry >> BITS == COMPLEX:
@@ -83,24 +100,24 @@ def hash_units(data: Bytes, start: int, end: int, entries: Entries, sequences: E
             kind = entry >> BITS
             if kind == WORD:
                 h = extend(h, entry & LOW)
-                inside = np.int64(1)
+                inside = ALL
             else:
                 out[count] = h
-                count += inside
+                count += inside & ONE
                 if kind == CJK:
                     out[count] = extend(np.uint64(0), entry & LOW)
-                    count += 1
-                inside = np.int64(0)
+                    count += ONE
+                inside = np.uint64(0)
                 h = np.uint64(0)
             if at >= last:
                 break
             at += 1
             entry = np.uint64(sequences[at])
     out[count] = h
-    count += inside
-    for k in range(count):
+    found = np.int64(count + (inside & ONE))
+    for k in range(found):
         out[k] = mix(out[k])
-    return int(count)
+    return int(found)
 
 
 @compiled
