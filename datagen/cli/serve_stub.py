@@ -24,6 +24,7 @@ def serve_stub(
     rpm: Annotated[float, typer.Option("--rpm", min=0, help="Requests a minute; 429 above it; 0: no limit.")] = 0,
     tpm: Annotated[float, typer.Option("--tpm", min=0, help="Tokens a minute; 429 above it; 0: no limit.")] = 0,
     batch_s: Annotated[float, typer.Option("--batch-seconds", min=0, help="Seconds a batch takes.")] = 0,
+    idempotency: Annotated[bool, typer.Option("--idempotency", help="A repeated Idempotency-Key gets its answer again, unpaid.")] = False,
     script: Annotated[Path | None, typer.Option("--script", help="JSONL of answers to give first.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,7 +37,10 @@ def serve_stub(
     parsed = Faults.parse(faults, seed=seed, retry_after_s=retry_after_s, storm=storm)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     limits = ServerLimits(rpm, tpm)
-    with StubServer(port=port, latency_ms=latency_ms, faults=parsed, script=answers, limits=limits, batch_s=batch_s) as stub:
+    stub = StubServer(
+        port=port, latency_ms=latency_ms, faults=parsed, script=answers, limits=limits, batch_s=batch_s, idempotency=idempotency
+    )
+    with stub:
         spec, gemini = f"openai:stub@{stub.base_url}", f"gemini:stub@{stub.gemini_url}"
         value = {"base_url": stub.base_url, "model": spec, "gemini_model": gemini, "pid": os.getpid()}
         human = f"serving on {stub.base_url}; use --model {spec} or --model {gemini}; end with Ctrl-C"

@@ -9,8 +9,9 @@ import asyncio
 import re
 from typing import Any, cast
 
-from datagen.clients.connection import HINT_DOWN, Connection
+from datagen.clients.connection import Connection
 from datagen.clients.types import ChatRequest, ChatResponse, Exchange, ExchangeFailed
+from datagen.clients.wire import HINT_DOWN
 from datagen.jsonl import JsonObject
 from datagen.text import estimate_tokens
 

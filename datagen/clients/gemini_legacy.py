@@ -9,9 +9,9 @@ import importlib
 import json
 from typing import Any
 
-from datagen.clients.connection import HINT_DOWN
 from datagen.clients.gemini import build_request, explain_error, parse_response
 from datagen.clients.types import ChatRequest, Exchange, ExchangeFailed
+from datagen.clients.wire import HINT_DOWN
 from datagen.errors import MissingExtra
 from datagen.jsonl import JsonObject
 

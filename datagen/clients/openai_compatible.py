@@ -15,8 +15,10 @@ from collections.abc import Mapping
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
-from datagen.clients.connection import HINT_DOWN, Connection
+from datagen.clients.connection import connect
 from datagen.clients.types import Allowance, ChatRequest, ChatResponse, Exchange, ExchangeFailed
+from datagen.clients.wire import HINT_DOWN
+from datagen.hashing import sha256_hex
 from datagen.jsonl import JsonObject
 from datagen.text import estimate_tokens
 
@@ -132,7 +134,8 @@ class OpenAICompatible:
         self._base_url = base_url
         self._api_key = api_key
         self._url = f"{base_url}/chat/completions"
-        self._connection = Connection({"Authorization": f"Bearer {api_key}"}, timeout_s=timeout_s, loopback=loopback)
+        headers = {"Authorization": f"Bearer {api_key}"}
+        self._connection = connect(self._url, headers, timeout_s=timeout_s, loopback=loopback)
         self._form = 0
 
     def __repr__(self) -> str:
@@ -163,7 +166,9 @@ class OpenAICompatible:
 
     async def _post(self, request: ChatRequest, form: Form) -> Exchange:
         body = json.dumps(build_request(request, form), ensure_ascii=False).encode("utf-8", "surrogatepass")
-        answer = await self._connection.post(self._url, body, name=f"{self._base_url} (model {request.model})")
+        # Providers that honour it answer a request repeated after a kill or a broken connection from memory, and bill it once.
+        once = {"Idempotency-Key": sha256_hex(body + f"\x00{request.sample_index}".encode())}
+        answer = await self._connection.post(self._url, body, name=f"{self._base_url} (model {request.model})", headers=once)
         if answer.status != 200:
             raise explain_status(answer.status, _json_or_text(answer.text), answer.headers, request, self._api_key)
         return Exchange(parse_response(answer.text, request), read_allowances(answer.headers))

@@ -8,6 +8,9 @@ content by seed and request alone (``stub_faults``), so that what a killed run a
 It counts what was paid, so that a test can prove that nothing is lost or paid twice. Paid is an answer that the client took. Two counts
 tell what a killed client left behind in flight, which a real provider may bill as well: ``abandoned``, the client was gone before the
 answer was written; ``undelivered``, it died with the answer unread (TCP then resets the connection).
+
+With ``idempotency`` it keeps to the ``Idempotency-Key`` header as the providers do that honour it: an answer is paid once, when it is made,
+and a repeated request with its key gets the same answer for nothing.
 """
 
 import asyncio
@@ -49,6 +52,7 @@ class StubServer:
         api_key: if set, requests must carry it.
         limits: requests and tokens a minute, told in headers, 429 above them.
         batch_s: seconds a batch takes.
+        idempotency: answer a repeated ``Idempotency-Key`` from memory, unpaid. Most real providers do not.
 
     Attributes:
         prompts: bodies of all chat requests, in order of arrival.
@@ -65,6 +69,7 @@ class StubServer:
         api_key: str = "",
         limits: ServerLimits | None = None,
         batch_s: float = 0,
+        idempotency: bool = False,
     ) -> None:
         self.prompts: list[JsonObject] = []
         self.planted: list[Planted] = []
@@ -73,6 +78,7 @@ class StubServer:
         self._faults = faults or Faults()
         self._script = list(script)
         self._api_key = api_key
+        self._made: dict[str, Reply] | None = {} if idempotency else None
         self._limits = limits or ServerLimits()
         self.batches = Batches(self._complete_now, seconds=batch_s)
         self._arrivals: Counter[str] = Counter()
@@ -249,7 +255,7 @@ class StubServer:
         self._in_flight += 1
         self._most_in_flight = max(self._most_in_flight, self._in_flight)
         try:
-            reply = await self._complete(body, messages)
+            reply = await self._complete(body, messages, headers.get("idempotency-key", ""))
         finally:
             self._in_flight -= 1
         self._by_status[reply.status] += 1
@@ -262,7 +268,7 @@ class StubServer:
         body = stub_gemini.from_chat(reply.body) if reply.status == 200 else stub_gemini.error_body(reply.status, reply.body, reply.headers)
         return replace(reply, body=body, headers={})
 
-    async def _complete(self, body: JsonObject, messages: list[dict[str, Any]]) -> Reply:
+    async def _complete(self, body: JsonObject, messages: list[dict[str, Any]], once: str) -> Reply:
         request = _hash(body)
         n_try = self._arrivals[request]
         self._arrivals[request] += 1
@@ -279,12 +285,17 @@ class StubServer:
             refused = await self._fault(body, request, n_try)
             if refused:
                 return refused
+            if self._made and once in self._made:
+                return self._made[once]
             completion = write_completion(messages, self._faults, request, 0)
         else:
             completion = Completion(str(scripted["content"]), str(scripted.get("finish_reason", "stop")))
         reply = self._paid_reply(body, messages, completion, request)
         if self._limits.tpm and reply.bill:
             self._limits.charge(reply.bill.tokens_out)
+        if self._made is not None and once and reply.bill:
+            self._count(reply.bill, 1)
+            reply = self._made[once] = replace(reply, bill=None)
         return replace(reply, headers={**self._limits.headers(), **(scripted or {}).get("headers", {})})
 
     def _complete_now(self, body: JsonObject) -> tuple[int, JsonObject]:

@@ -1,8 +1,9 @@
 """Random ``kill -9`` of a 300-row run, in 429 storms and with torn answers: nothing paid is lost or paid again, the dataset is the same.
 
 The stub counts. What the client had stored when it was killed is never asked for again, exactly: the dataset and the number of stored
-responses equal those of an undisturbed run. What was in flight at a kill can be lost, at most one answer a place (``--concurrency``): not
-answered yet, unread, or read in the very last instant and not committed yet (``taken_and_lost``).
+responses equal those of an undisturbed run. At a server that honours ``Idempotency-Key`` (``idempotency``) nothing at all is lost or paid
+twice, also not what was on the wire. At one that does not, what was in flight at a kill can be lost, at most one answer a place
+(``--concurrency``): not answered yet, unread, or read in the very last instant and not committed yet (``taken_and_lost``).
 """
 
 import random
@@ -89,11 +90,13 @@ def kill_once(run: Run, stub: StubServer, rng: random.Random, startup_s: float, 
     return stub.stats()["requests"] > before
 
 
-def kill_at_random(tmp_path: Path, docs: Path, *, rows: int, kills: int, latency_ms: float, wait_s: float, seed: int) -> None:
+def kill_at_random(
+    tmp_path: Path, docs: Path, *, rows: int, kills: int, latency_ms: float, wait_s: float, seed: int, idempotency: bool
+) -> None:
     expected, needed, port = undisturbed(tmp_path, docs, rows)
     rng = random.Random(seed)
     struck_while_sending = 0
-    with StubServer(latency_ms=latency_ms, faults=FAULTS, port=port) as stub:
+    with StubServer(latency_ms=latency_ms, faults=FAULTS, port=port, idempotency=idempotency) as stub:
         run = Run(tmp_path / "killed", docs, stub, rows)
         startup_s = measure_startup(run)
         for _ in range(kills):
@@ -106,11 +109,13 @@ def kill_at_random(tmp_path: Path, docs: Path, *, rows: int, kills: int, latency
         stats = stub.stats()
         stored = run.stored()
     extra = stats["paid"] - stored
-    figures = {"kills": kills, "while_sending": struck_while_sending, "needed": needed, "stored": stored, "taken_and_lost": extra}
+    figures = {"idempotency": idempotency, "kills": kills, "while_sending": struck_while_sending}
+    figures |= {"needed": needed, "stored": stored, "taken_and_lost": extra}
     sys.stderr.write(f"{figures | {k: stats[k] for k in ('paid', 'paid_twice', 'undelivered', 'abandoned')}}\n")
     assert run.out.read_bytes() == expected
     assert stored == needed
     assert stats["paid_twice"] == extra
+    assert not idempotency or (stats["paid"], extra) == (needed, 0)
     assert extra + stats["undelivered"] + stats["abandoned"] <= CONCURRENCY * struck_while_sending
     assert struck_while_sending >= kills // 3
 
@@ -126,13 +131,15 @@ def measure_startup(run: Run) -> float:
     return time.monotonic() - began_s
 
 
-def test_three_kills(tmp_path: Path, docs: Path) -> None:
-    kill_at_random(tmp_path, docs, rows=60, kills=3, latency_ms=60, wait_s=0.4, seed=3)
+@pytest.mark.parametrize("idempotency", [False, True], ids=["ordinary-server", "idempotent-server"])
+def test_three_kills(tmp_path: Path, docs: Path, idempotency: bool) -> None:
+    kill_at_random(tmp_path, docs, rows=60, kills=3, latency_ms=60, wait_s=0.4, seed=3, idempotency=idempotency)
 
 
 @pytest.mark.slow
-def test_fifty_kills_of_a_300_row_run(tmp_path: Path, docs: Path) -> None:
-    kill_at_random(tmp_path, docs, rows=300, kills=50, latency_ms=60, wait_s=0.15, seed=7)
+@pytest.mark.parametrize("idempotency", [False, True], ids=["ordinary-server", "idempotent-server"])
+def test_fifty_kills_of_a_300_row_run(tmp_path: Path, docs: Path, idempotency: bool) -> None:
+    kill_at_random(tmp_path, docs, rows=300, kills=50, latency_ms=60, wait_s=0.15, seed=7, idempotency=idempotency)
 
 
 def test_growing_pays_for_the_difference_only(tmp_path: Path, docs: Path) -> None:

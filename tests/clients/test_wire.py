@@ -1,0 +1,121 @@
+"""Plain HTTP over one connection: what servers may send, read whole; what breaks, said."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from datagen.clients.connection import Connection, connect
+from datagen.clients.types import ExchangeFailed
+from datagen.clients.wire import HttpAnswer, PlainConnection
+
+TEXT = '{"answer": "早餐供应时间为 7:00 至 10:30。"}'
+BODY = TEXT.encode()
+SIZED = b"HTTP/1.1 200 OK\r\nX-Limit: 5\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n" + BODY[:7] + b"\r\n%x\r\n" % len(BODY[7:]) + BODY[7:] + b"\r\n0\r\n\r\n"
+)
+UNTIL_CLOSED = b"HTTP/1.1 200 OK\r\n\r\n" + BODY
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(serve: Serve) -> AsyncGenerator[str]:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat?a=b"
+    finally:
+        server.close()
+
+
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    return head + await reader.readexactly(length)
+
+
+def post(raw: bytes, *, times: int = 1, piece: int = 7, timeout_s: float = 5) -> tuple[list[HttpAnswer], list[bytes], int]:
+    """Send ``times`` requests to a server that answers ``raw`` in small pieces; return answers, requests, and connections it saw."""
+    seen: list[bytes] = []
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        for _ in range(times):
+            seen.append(await read_request(reader))
+            for at in range(0, len(raw), piece):
+                writer.write(raw[at : at + piece])
+                await writer.drain()
+                await asyncio.sleep(0)
+            if raw in (UNTIL_CLOSED, b""):
+                return
+
+    async def run() -> list[HttpAnswer]:
+        async with serving(serve) as url:
+            connection = PlainConnection({"Authorization": "Bearer k"}, timeout_s=timeout_s)
+            try:
+                return [await connection.post(url, b'{"n": 1}', name="the stub", headers={"Idempotency-Key": "7"}) for _ in range(times)]
+            finally:
+                await connection.aclose()
+
+    return asyncio.run(run()), seen, connections
+
+
+@pytest.mark.parametrize("raw", [SIZED, CHUNKED, UNTIL_CLOSED, EARLY + SIZED], ids=["sized", "chunked", "until-closed", "early-hints"])
+def test_a_body_is_read_whole(raw: bytes) -> None:
+    answers, seen, _ = post(raw)
+    assert [(a.status, a.text) for a in answers] == [(200, TEXT)]
+    assert seen[0].startswith(b"POST /v1/chat?a=b HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert b"\r\nAuthorization: Bearer k\r\nIdempotency-Key: 7\r\nContent-Length: 8\r\n\r\n" in seen[0]
+
+
+def test_headers_are_found_in_lower_case() -> None:
+    assert post(SIZED)[0][0].headers.get("x-limit") == "5"
+
+
+def test_a_connection_serves_one_request_after_the_other() -> None:
+    answers, seen, connections = post(SIZED, times=3)
+    assert (len(answers), len(seen), connections) == (3, 3, 1)
+
+
+@pytest.mark.parametrize("raw", [b"", SIZED[:-5], b"220 smtp ready\r\n"], ids=["nothing", "torn", "another-protocol"])
+def test_what_is_no_answer_may_have_been_billed(raw: bytes) -> None:
+    with pytest.raises(ExchangeFailed, match="the stub (does not answer|gave no answer)") as failure:
+        post(raw, timeout_s=0.3)
+    assert (failure.value.kind, failure.value.maybe_billed) == ("unavailable", True)
+
+
+def test_a_server_that_is_not_there_bills_nothing() -> None:
+    async def run() -> None:
+        async with serving(lambda reader, writer: asyncio.sleep(0)) as url:
+            pass
+        await PlainConnection({}, timeout_s=5).post(url, b"{}", name="the stub")
+
+    with pytest.raises(ExchangeFailed, match="ConnectionRefusedError") as failure:
+        asyncio.run(run())
+    assert not failure.value.maybe_billed
+
+
+def test_https_and_proxies_go_over_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "inside.example")
+    kinds = [
+        type(connect(url, {}, timeout_s=1, loopback=loopback))
+        for url, loopback in (
+            ("https://api.example/v1", False),
+            ("http://api.example/v1", False),
+            ("http://inside.example/v1", False),
+            ("http://127.0.0.1:8000/v1", True),
+        )
+    ]
+    assert kinds == [Connection, Connection, PlainConnection, PlainConnection]
