@@ -90,7 +90,7 @@ def test_a_connection_serves_one_request_after_the_other() -> None:
 
 @pytest.mark.parametrize("raw", [b"", SIZED[:-5], b"220 smtp ready\r\n"], ids=["nothing", "torn", "another-protocol"])
 def test_what_is_no_answer_may_have_been_billed(raw: bytes) -> None:
-    with pytest.raises(ExchangeFailed, match="the stub (does not answer|gave no answer)") as failure:
+    with pytest.raises(ExchangeFailed, match=r"the stub (does not answer|gave no answer)") as failure:
         post(raw, timeout_s=0.3)
     assert (failure.value.kind, failure.value.maybe_billed) == ("unavailable", True)
 
