@@ -1,11 +1,12 @@
 """What all pages have in common: head, navigation, language and theme, and the small parts they are built from."""
 
+import asyncio
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
-from nicegui import events, run, ui
+from nicegui import events, ui
 
 from datagen.errors import DatagenError
 from datagen.ui.desk import Desk
@@ -67,8 +68,7 @@ async def patiently(visitor: Visitor, work: Callable[[], T]) -> T:
     """Return what ``work`` gives, computed in a thread once the page stands: a large dataset must not hold up anybody."""
     waiting = text("p", visitor.w("reading"), "dg-soft")
     await ui.context.client.connected()
-    result = await run.io_bound(work)
-    assert result is not None, "the server is shutting down"
+    result = await asyncio.to_thread(work)
     waiting.delete()
     return result
 

@@ -117,6 +117,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "decided_by": ("{action} by {who}, {time}", "{who} {action}，{time}"),
     "somebody": ("somebody", "某人"),
     "conflict_told": ("Somebody decided on this row meanwhile; look again.", "刚才有人处理了此行，请重新查看。"),
+    "too_long_to_edit": (
+        "A text of more than {most} characters cannot be edited here; reject the row, or accept it as it is.",
+        "超过 {most} 字的文本不能在此修改；请拒绝此行，或按原样通过。",
+    ),
     "edit_row": ("Edit the row", "修改此行"),
     "original": ("Original", "原文"),
     "changed_to": ("Changed to", "修改为"),
@@ -184,6 +188,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "held_out": ("held out for the exam", "留作考题"),
     "quotas": ("Quotas of the next run", "下一次运行的配额"),
     "clear": ("Clear", "清空"),
+    "no_documents": (
+        "The rows of this iteration name no document, so there is nothing to cover.",
+        "此次迭代的数据没有出处文档，因此没有覆盖情况。",
+    ),
     "choose_document": ("Choose a document.", "请选择文档。"),
     "questions": ("exam questions", "考题"),
     # duplicates

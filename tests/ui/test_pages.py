@@ -220,6 +220,25 @@ def test_a_broken_row_is_one_clear_message(workspace: Workspace, simulate: Play)
     simulate(workspace, scenario)
 
 
+def test_damaged_losses_and_rows_without_documents_are_told(workspace: Workspace, simulate: Play) -> None:
+    path = workspace.iteration(1) / "train.jsonl"
+    write_jsonl(path, [Sample.of(question_answer("\u202e早餐几点？😀", "含。" * 30_000)).to_json()])
+    (workspace.iteration(1) / "probe" / "losses.parquet").write_bytes(b"PAR1")
+    (workspace.iteration(1) / "01-ingest" / "kept.jsonl").write_bytes(b"")
+
+    async def scenario(user: Any) -> None:
+        await user.open("/compare")
+        await user.should_see("losses.parquet: not a parquet file")
+        (workspace.iteration(1) / "probe" / "losses.parquet").unlink()
+        await user.open("/coverage")
+        await user.should_see("name no document")
+        await user.open("/review")
+        user.find(marker="edit").click()
+        await user.should_see("cannot be edited here")
+
+    simulate(workspace, scenario)
+
+
 def undecided(ids: Sequence[str]) -> list[str]:
     return [""] * len(ids)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from datagen.errors import DataError, DatagenError
 from datagen.jsonl import read_json
+from datagen.probe.store.losses import read_losses
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
 from datagen.workspace import Workspace
@@ -49,11 +50,12 @@ def loss_by_step(workspace: Workspace, number: int) -> list[tuple[float, float]]
     path = workspace.iteration(number) / "probe" / "losses.parquet"
     if not path.is_file():
         return []
-    import polars as pl
-
-    rows = pl.read_parquet(path, columns=["arm", "step", "nll", "n_tokens"]).filter(pl.col("arm").is_in(["base", "new"]))
-    by_step = rows.group_by("step").agg(pl.col("nll").sum() / pl.col("n_tokens").sum()).sort("step")
-    return [(float(step), float(loss)) for step, loss in by_step.iter_rows()]
+    sums: dict[int, tuple[float, int]] = {}
+    for row in read_losses(path):
+        if row.arm in ("base", "new"):
+            nll, tokens = sums.get(row.step, (0.0, 0))
+            sums[row.step] = (nll + row.nll, tokens + row.n_tokens)
+    return [(float(step), nll / tokens) for step, (nll, tokens) in sorted(sums.items()) if tokens]
 
 
 def _by_step(path: Path) -> list[tuple[str, int]]:
@@ -66,10 +68,7 @@ def _probe_run(folder: Path) -> str:
     path = folder / "losses.parquet"
     if not path.is_file() or not (folder / "result.json").is_file():
         return ""
-    import polars as pl
-
-    runs = pl.read_parquet(path, columns=["run", "arm", "seed"]).filter((pl.col("arm") == "new") & (pl.col("seed") == 0))
-    return str(runs["run"][0]) if len(runs) else ""
+    return next((row.run for row in read_losses(path) if row.arm == "new" and row.seed == 0), "")
 
 
 @dataclass

@@ -49,7 +49,7 @@ async def build(desk: Desk, visitor: Visitor) -> None:
         with tag("section"):
             document = documents.get(chosen)
             if document is None:
-                text("p", visitor.w("choose_document"), "dg-soft")
+                text("p", visitor.w("choose_document" if documents else "no_documents"), "dg-soft")
             else:
                 _draw_document(desk, visitor, document, by_path.get(chosen), train)
             _draw_quotas(desk, visitor)

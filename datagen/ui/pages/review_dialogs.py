@@ -9,6 +9,7 @@ from datagen.ui.data.editing import turns
 from datagen.ui.frame import button, heading, tag, text
 from datagen.ui.visitor import Visitor
 
+LONGEST_EDIT = 50_000
 REASONS = ("reason_wrong", "reason_outdated", "reason_unsupported", "reason_unclear", "reason_useless", "reason_style")
 
 
@@ -47,6 +48,10 @@ async def ask_reason(visitor: Visitor) -> str | None:
 async def ask_edit(visitor: Visitor, sample: Sample) -> list[str] | None:
     """Let all texts of a row be edited; Ctrl+Enter saves. None if cancelled."""
     w = visitor.w
+    if max(len(turn.text) for turn in turns(sample.record)) > LONGEST_EDIT:
+        # A field that grows with a text this long stops the browser.
+        ui.notify(w("too_long_to_edit", most=LONGEST_EDIT), type="warning", multi_line=True, timeout=8000)
+        return None
     with ui.dialog().props("persistent") as dialog, ui.card().classes("dg-dialog dg-wide-dialog"):
         heading(w("edit_row"), 3)
         fields: list[ui.textarea] = []
