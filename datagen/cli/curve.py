@@ -31,6 +31,7 @@ def curve(
     batch_size: given.BatchOption = 8,
     delta: given.DeltaOption = 0.01,
     goal: given.GoalOption = "knowledge",
+    allow_leaks: given.LeaksOption = False,
     out: given.OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,7 +39,7 @@ def curve(
     from datagen.probe.growth import learning_curve
     from datagen.report.growth_plots import curve_picture
 
-    sets = given.training_and_exam(ctx, train, eval_file)
+    sets = given.training_and_exam(ctx, train, eval_file, allow_leaks=allow_leaks)
     verdicts: tuple[Decision, ...] = ("BETTER", "WORSE", "EQUIVALENT", "INCONCLUSIVE")
     chosen: list[Decision] = [v for v in verdicts if v == last]
     verdict = chosen[0] if chosen else sets.last_verdict

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from datagen.cli.console import JsonOption, emit
+from datagen.cli.inputs import named_rows
 
 _SHOWN = 20
 
@@ -20,8 +21,12 @@ def export(
     audit: Annotated[Path | None, typer.Option("--audit", help="JSON of datagen audit --json, for the card.")] = None,
     format: Annotated[str | None, typer.Option("--format", help="Row format of FILE, if it is not recognised.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite what an earlier export wrote.")] = False,
+    allow_leaks: Annotated[
+        bool, typer.Option("--allow-leaks", help="For llamafactory: write train rows that leak into eval rows, too (default: refuse them).")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
+    from datagen.dedup.leakage.refusal import refuse_leaks
     from datagen.errors import DataError
     from datagen.export.dataset import export_dataset
     from datagen.hashing import sha256_hex
@@ -32,16 +37,20 @@ def export(
     if audit and not isinstance(figures, dict):
         raise DataError(f"{audit}: expected a JSON object, got {type(figures).__name__}")
     files = [file, *([eval_file] if eval_file else [])]
+    train, held = read_samples(file, format), read_samples(eval_file, format) if eval_file else []
+    if to == "llamafactory" and eval_file and not allow_leaks:
+        refuse_leaks([named_rows(file, train)], [named_rows(eval_file, held)], override="--allow-leaks")
     done = export_dataset(
-        read_samples(file, format),
+        train,
         out,
         to=to,
-        eval_=read_samples(eval_file, format) if eval_file else (),
+        eval_=held,
         name=name or file.stem.removesuffix("_train"),
         licence=licence,
         audit=figures,
         sources={path.name: sha256_hex(path.read_bytes()) for path in files},
         replace=replace,
+        allow_leaks=True,
     )
     lines = [f"{done.train_rows} rows ({done.columns})" + (f", {done.eval_rows} eval rows" if done.eval_rows else "") + f" for {to}:"]
     lines += [f"  {role}: {path}" for role, path in done.files.items()]

@@ -27,6 +27,7 @@ RateOption = Annotated[float, typer.Option("--learning-rate", help="Peak rate; d
 BatchOption = Annotated[int, typer.Option("--batch-size", help="Rows per optimizer step.")]
 DeltaOption = Annotated[float, typer.Option("--delta", help="Smallest difference of interest, nats per completion token.")]
 GoalOption = Annotated[str, typer.Option("--goal", help="knowledge: judged on recall questions; style: on unseen ones.")]
+LeaksOption = Annotated[bool, typer.Option("--allow-leaks", help="Train although training rows leak into the questions (default: refuse).")]
 OutOption = Annotated[Path | None, typer.Option("-o", "--out", help="Result folder (default: below .datagen, by content).")]
 
 
@@ -38,13 +39,14 @@ class Sets(NamedTuple):
     last_verdict: "Decision | None"
 
 
-def training_and_exam(ctx: typer.Context, train: Path | None, exam: Path | None) -> Sets:
+def training_and_exam(ctx: typer.Context, train: Path | None, exam: Path | None, *, allow_leaks: bool) -> Sets:
     """Read both sets; what is not given comes from the workspace.
 
     Raises:
         UsageError: nothing was given and the workspace has no iteration or no exam.
-        DataError: a file's content cannot be used.
+        DataError: a file's content cannot be used, or, unless ``allow_leaks``, training rows leak into the exam.
     """
+    from datagen.dedup.leakage.refusal import refuse_leaks
     from datagen.errors import UsageError
 
     workspace = workspace_of(ctx)
@@ -60,7 +62,10 @@ def training_and_exam(ctx: typer.Context, train: Path | None, exam: Path | None)
         if not workspace.exam.is_file():
             raise UsageError(f"{workspace.root} has no frozen exam", hint="give a file with --eval, or: datagen run RECIPE")
         exam = workspace.exam
-    return Sets(read_set(train), read_set(exam), verdict)
+    sets = Sets(read_set(train), read_set(exam), verdict)
+    if not allow_leaks:
+        refuse_leaks([named_rows(train, sets.train)], [named_rows(exam, sets.exam)], override="--allow-leaks")
+    return sets
 
 
 def read_set(path: Path) -> "list[Sample]":

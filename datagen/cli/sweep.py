@@ -30,13 +30,14 @@ def sweep(
     batch_size: given.BatchOption = 8,
     delta: given.DeltaOption = 0.01,
     goal: given.GoalOption = "knowledge",
+    allow_leaks: given.LeaksOption = False,
     out: given.OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     from datagen.probe.growth import lora_sweep
     from datagen.report.growth_plots import sweep_picture
 
-    sets = given.training_and_exam(ctx, train, eval_file)
+    sets = given.training_and_exam(ctx, train, eval_file, allow_leaks=allow_leaks)
     config = given.measuring_config(
         model=model,
         seeds=seeds,

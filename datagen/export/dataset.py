@@ -63,6 +63,7 @@ def export_dataset(
     audit: JsonObject | None = None,
     sources: dict[str, str] | None = None,
     replace: bool = False,
+    allow_leaks: bool = False,
 ) -> Exported:
     """Write a dataset for a target. The same samples give the same bytes.
 
@@ -76,10 +77,11 @@ def export_dataset(
         audit: figures of an audit, for the card.
         sources: sha256 of input files by name, for the card.
         replace: overwrite files of the same name.
+        allow_leaks: for ``llamafactory``, train rows that leak into eval rows, too; the others do not look for leaks.
 
     Raises:
         UsageError: bad name or licence, or a file is there already and ``replace`` is off; nothing is written.
-        DataError: no samples, kinds mixed, or rows the target cannot hold.
+        DataError: no samples, kinds mixed, rows the target cannot hold, or, for ``llamafactory``, train rows that leak into eval rows.
     """
     if not train:
         raise DataError("nothing to export: there are no samples")
@@ -88,7 +90,7 @@ def export_dataset(
         raise UsageError(f"'{licence}' is no licence identifier", hint="write it as Hugging Face does: apache-2.0, cc-by-4.0, mit, unknown")
     advice = tuple(advise(train))
     if to == "llamafactory":
-        done = register(out_dir, name, train, eval_, replace=replace)
+        done = register(out_dir, name, train, eval_, replace=replace, allow_leaks=allow_leaks)
         files = {"train": done.train_file, "dataset_info": out_dir / FILE_NAME} | ({"eval": done.eval_file} if done.eval_file else {})
         return Exported(to, files, done.train_rows, done.eval_rows, done.format, done.warnings, advice)
     if to == "huggingface":

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from datagen.cli import main
+from datagen.jsonl import write_jsonl
 
 INTERVAL = re.compile(r"\[[+-]?\d+\.\d+, ?[+-]?\d+\.\d+\]")
 QUICK = ["--model", "tiny", "--seeds", "2", "--epochs", "1", "--learning-rate", "0.005"]
@@ -78,3 +79,21 @@ def test_retrieval(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert value["found"] is not None
     assert all(name in said for name in names)
     assert INTERVAL.search(said)
+
+
+@pytest.mark.parametrize("command", ["curve", "slices", "sweep"])
+def test_a_leaking_pair_is_refused_before_any_training(command: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    train, exam = tmp_path / "train.jsonl", tmp_path / "exam.jsonl"
+    rows = [
+        {"instruction": "早餐几点开始供应？", "output": "每天七点。"},
+        {"instruction": "请问退房时间最晚是几点钟", "output": "中午十二点。"},
+    ]
+    write_jsonl(train, rows)
+    write_jsonl(exam, [{"instruction": "请问退房时间最晚是几点钟？", "output": "十二点之前。"}])
+    given = ["-w", str(tmp_path), command, "--train", str(train), "--eval", str(exam), "--model", str(tmp_path / "absent")]
+    assert main(given) == 1
+    said = capfd.readouterr().err
+    assert f"{train}:2 ~ {exam}:1: exact, 1.00" in said
+    assert "--allow-leaks" in said
+    assert main([*given, "--allow-leaks"]) == 2
+    assert "leak into" not in capfd.readouterr().err

@@ -51,3 +51,14 @@ def test_a_leaking_pair_is_refused_with_lines_until_the_rows_are_dropped(tmp_pat
     assert [row.value for row in read_rows(tmp_path / "clean.dropped.jsonl")] == [{"row": 1, "reason": "leaks_into_eval", "value": leaking}]
     assert main([*register, clean]) == 0
     assert main([*register, train, "--replace", "--allow-leaks"]) == 0
+
+
+def test_export_for_llamafactory_refuses_leaks_until_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train, held = str(tmp_path / "train.jsonl"), str(tmp_path / "eval.jsonl")
+    write_jsonl(Path(train), [*ROWS, EVAL])
+    write_jsonl(Path(held), [EVAL])
+    export = ["export", train, "--eval", held, "--to", "llamafactory", "-o", str(tmp_path / "data")]
+    assert main(export) == 1
+    assert f"{train}:{len(ROWS) + 1} ~ {held}:1: exact, 1.00" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+    assert main([*export, "--allow-leaks"]) == 0
