@@ -128,10 +128,12 @@ def _about(sentence: str) -> str:
     """Return the first part of the sentence: up to a number or clause mark, at least four units and at most half of it."""
     plain = sentence.replace("*", "").replace("`", "")
     total = len(units(plain))
-    for cut in re.finditer(r"[，,；;：:（(]|\d", plain):
+    for cut in re.finditer(r"[，,；;：:（(]|(?<!\d)\d", plain):
         if 4 <= len(units(plain[: cut.start()])) <= total / 2:
             return plain[: cut.start()].strip()
     if detect_language(plain) == "zh":
-        return plain[: len(plain) // 2]
+        # Half a number would be another number.
+        half = len(plain) // 2
+        return re.sub(r"\d+\Z", "", plain[:half]) if plain[half : half + 1].isdigit() else plain[:half]
     words = plain.split()
     return " ".join(words[: max(3, len(words) // 2)])

@@ -1,7 +1,8 @@
 """The stub's faults of content: one item of an answer made wrong in one known way, whatever the form of the answer.
 
 ``ungrounded``: the first quote is invented. ``wrong_number``: the last answer states numbers of its own. ``wrong_language``: the first
-question is in the other language. ``copied``: the first answer repeats its question. ``duplicate``: the first item comes twice.
+question is in the other language. ``copied``: the first answer repeats its question. ``duplicate``: the first item that says
+anything comes twice.
 ``slight_number``: one number of the last answer that has one is raised until its quote does not hold it. ``foreign_answer``: the first
 answer is a sentence in the other language. ``reworded`` is no defect: all answers say their numbers in another way (百分之五十, 6 pm).
 """
@@ -66,9 +67,10 @@ def spoil(items: list[JsonObject], language: Literal["zh", "en"], strikes: Calla
         key = _key(numbered, ANSWERS)
         numbered[key] = _raised(str(numbered[key]))
         struck.append(("slight_number", numbered))
-    if items and strikes("duplicate"):
-        items.append(copy.deepcopy(items[0]))
-        struck.append(("duplicate", items[0]))
+    telling = next((item for item in items if any(isinstance(value, str | list) and value for value in item.values())), None)
+    if telling and strikes("duplicate"):
+        items.append(copy.deepcopy(telling))
+        struck.append(("duplicate", telling))
     return struck
 
 

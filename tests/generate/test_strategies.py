@@ -270,7 +270,7 @@ def test_the_passage_itself_is_the_answer(documents: Documents, propose_with: Pr
     with StubServer(script=[{"content": json.dumps({"items": items}, ensure_ascii=False)}]) as stub:
         (found,) = propose_with(stub, "back_translation", documents["zh"])
     assert [completion_text(s.record) for s in found.samples] == ["退款在 3 个工作日内原路退回，节假日顺延"]
-    assert [(d.reason, d.detail) for d in found.dropped] == [("evidence_too_short", "5 of at least 8 words: 节假日顺延")]
+    assert [(d.reason, d.detail) for d in found.dropped] == [("evidence_too_short", "5 of at least 6 words: 节假日顺延")]
 
 
 def test_the_pool_refuses_what_is_like_it_and_grows(documents: Documents, propose_with: Propose) -> None:

@@ -13,8 +13,8 @@ from datagen.schemas.record import Frozen, question_answer
 from datagen.text import units
 
 PROMPT = "back_translation/{language}.v1"
-SHORTEST = 8
-"""Units (Chinese characters, words) of the shortest passage that is an answer."""
+SHORTEST = 6
+"""Units (Chinese characters, words) of the shortest passage that is an answer: "Call extension 8042 at any hour." is a whole one."""
 
 
 class PassageItem(Frozen):
@@ -36,6 +36,7 @@ class BackTranslation(Writer):
     name = "back_translation"
     prompts = (PROMPT,)
     forms = (PassageItems,)
+    rules = 2
 
     async def write(self, round_: Round) -> None:
         asked = await round_.ask(PROMPT, PassageItems)

@@ -31,7 +31,7 @@ _MARK = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)、．])\s+")
 _ASKS = re.compile(
     r"(?i)[?？]|吗|呢|什么|多少|几|哪|谁|怎么|如何|是否|为何|能否|^\W*(?:what|when|where|which|who|how|why|can|do|does|is|are|may|must)\b"
 )
-_WORD = re.compile(r"[A-Za-z]{4,}|\d+")
+_WORD = re.compile(r"[A-Za-z]{4,}|\b[A-Z]{2,}\b|\d+")
 _PAIR = re.compile(r"(?=([\u4e00-\u9fff]{2}))")
 
 
@@ -98,5 +98,5 @@ def _defect(question: str, span: EvidenceSpan, round_: Round) -> Defect | None:
 
 
 def _pieces(text: str) -> set[str]:
-    """Return words of four letters, numbers, and overlapping pairs of Chinese characters."""
+    """Return words of four letters, acronyms, numbers, and overlapping pairs of Chinese characters."""
     return {*_WORD.findall(text), *_PAIR.findall(text)}
