@@ -80,11 +80,12 @@ class CachingClient:
 
     async def _pay(self, key: str, canonical: bytes, request: ChatRequest) -> ChatResponse:
         response = await self._inner.complete(request)
-        # Committed here and now: every turn of the event loop in between is a moment in which a kill loses a paid answer.
+        # Committed here and now (an adapter that stores while it reads has done so): every turn of the event loop in between is a moment in
+        # which a kill loses a paid answer.
         stored = self.store.put_entry(Entry(key, canonical, request, response))
         self.usage.paid_tokens_in += stored.tokens_in
         self.usage.paid_tokens_out += stored.tokens_out
-        return stored
+        return response if replace(stored, cached=False) == response else stored
 
     def _forget(self, key: str, task: "asyncio.Task[ChatResponse]") -> None:
         del self._under_way[key]

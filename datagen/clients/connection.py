@@ -6,13 +6,15 @@ Plain ``http://`` takes the shorter way of ``wire``.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from datagen.clients.types import ExchangeFailed
 from datagen.clients.wire import HINT_DOWN, HttpAnswer, PlainConnection
+
+T = TypeVar("T")
 
 
 def connect(url: str, headers: Mapping[str, str], *, timeout_s: float, loopback: bool) -> "Connection | PlainConnection":
@@ -44,17 +46,21 @@ class Connection:
     def __repr__(self) -> str:
         return f"Connection(timeout_s={self._timeout_s:g})"
 
-    async def post(self, url: str, body: bytes, *, name: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
-        """Send JSON and return the answer, whatever its status.
+    async def post(
+        self, url: str, body: bytes, read: Callable[[HttpAnswer], T], *, name: str, headers: Mapping[str, str] | None = None
+    ) -> T:
+        """Send JSON and return what ``read`` makes of the answer, whatever its status.
 
         Args:
             url: the endpoint.
             body: JSON, UTF-8.
+            read: called as soon as the answer is there.
             name: server and model, for error messages.
             headers: of this request alone.
 
         Raises:
             ExchangeFailed: no answer within the time, or no connection; both ``unavailable``.
+            DatagenError: what ``read`` raises.
         """
         import aiohttp
 
@@ -62,7 +68,7 @@ class Connection:
         try:
             async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
                 raw: bytes = await answer.read()
-                return HttpAnswer(answer.status, answer.headers, raw.decode("utf-8", "replace"))
+                return read(HttpAnswer(answer.status, answer.headers, raw.decode("utf-8", "replace")))
         except TimeoutError as error:
             # aiohttp's ConnectionTimeoutError is both: nothing was sent, nothing is billed.
             sent = not isinstance(error, aiohttp.ClientConnectionError) or isinstance(error, aiohttp.SocketTimeoutError)

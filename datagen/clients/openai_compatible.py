@@ -11,18 +11,19 @@ import json
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from datagen.clients.connection import connect
 from datagen.clients.types import Allowance, ChatRequest, ChatResponse, Exchange, ExchangeFailed
-from datagen.clients.wire import HINT_DOWN
+from datagen.clients.wire import HINT_DOWN, HttpAnswer
 from datagen.hashing import sha256_hex
 from datagen.jsonl import JsonObject
 from datagen.text import estimate_tokens
 
 Form = Literal["json_schema", "json_object", "prompt"]
+Keep = Callable[[ChatRequest, ChatResponse], object]
 FORMS: tuple[Form, ...] = ("json_schema", "json_object", "prompt")
 _RETRYABLE = (408, 409, 429)
 _DAILY = re.compile(r"(?i)per[ _-]?day|daily|\b[RT]PD\b")
@@ -128,9 +129,10 @@ def read_allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
 
 
 class OpenAICompatible:
-    """Adapter for one endpoint."""
+    """Adapter for one endpoint. ``keep`` is told of every completion the moment it is read, to store it."""
 
-    def __init__(self, base_url: str, api_key: str, *, timeout_s: float, loopback: bool) -> None:
+    def __init__(self, base_url: str, api_key: str, *, timeout_s: float, loopback: bool, keep: Keep | None = None) -> None:
+        self._keep = keep
         self._base_url = base_url
         self._api_key = api_key
         self._url = f"{base_url}/chat/completions"
@@ -168,10 +170,16 @@ class OpenAICompatible:
         body = json.dumps(build_request(request, form), ensure_ascii=False).encode("utf-8", "surrogatepass")
         # Providers that honour it answer a request repeated after a kill or a broken connection from memory, and bill it once.
         once = {"Idempotency-Key": sha256_hex(body + f"\x00{request.sample_index}".encode())}
-        answer = await self._connection.post(self._url, body, name=f"{self._base_url} (model {request.model})", headers=once)
-        if answer.status != 200:
-            raise explain_status(answer.status, _json_or_text(answer.text), answer.headers, request, self._api_key)
-        return Exchange(parse_response(answer.text, request), read_allowances(answer.headers))
+
+        def read(answer: HttpAnswer) -> Exchange:
+            if answer.status != 200:
+                raise explain_status(answer.status, _json_or_text(answer.text), answer.headers, request, self._api_key)
+            response = parse_response(answer.text, request)
+            if self._keep:
+                self._keep(request, response)
+            return Exchange(response, read_allowances(answer.headers))
+
+        return await self._connection.post(self._url, body, read, name=f"{self._base_url} (model {request.model})", headers=once)
 
 
 def _json_or_text(text: str) -> object:

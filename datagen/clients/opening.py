@@ -101,7 +101,7 @@ def open_client(
             provider = _open_batch(endpoint, store, budget)
         else:
             limiter = Limiter(concurrency, rpm=limits.rpm, tpm=limits.tpm)
-            adapter = _open_adapter(endpoint, timeout_s)
+            adapter = _open_adapter(endpoint, timeout_s, store)
             policy, rng = retry or RetryPolicy(), rng or random.Random()
             provider = RetryingClient(adapter, limiter=limiter, policy=policy, rng=rng, budget=budget)
     except BaseException:
@@ -150,7 +150,7 @@ def _open_batch(endpoint: Endpoint, store: ResponseStore, budget: Budget) -> Pro
     return BatchClient(api, store=store, ledger=ledger, budget=budget)
 
 
-def _open_adapter(endpoint: Endpoint, timeout_s: float) -> Adapter:
+def _open_adapter(endpoint: Endpoint, timeout_s: float, store: ResponseStore) -> Adapter:
     model = endpoint.model
     if model.provider == "gemini":
         from datagen.clients.gemini import Gemini
@@ -162,7 +162,7 @@ def _open_adapter(endpoint: Endpoint, timeout_s: float) -> Adapter:
         return GeminiLegacy(model.base_url, endpoint.key, timeout_s=timeout_s)
     from datagen.clients.openai_compatible import OpenAICompatible
 
-    return OpenAICompatible(model.base_url, endpoint.key, timeout_s=timeout_s, loopback=model.loopback)
+    return OpenAICompatible(model.base_url, endpoint.key, timeout_s=timeout_s, loopback=model.loopback, keep=store.put)
 
 
 def _key(model: ModelSpec, workspace: Path | None) -> str:

@@ -7,14 +7,16 @@ understood; nothing else is asked for.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from typing import NamedTuple
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import httptools
 
 from datagen.clients.types import ExchangeFailed
+from datagen.errors import DatagenError
 
+T = TypeVar("T")
 HINT_DOWN = "check that the server runs and the base URL is right; what was paid so far is stored, run the same command again"
 
 
@@ -46,17 +48,21 @@ class PlainConnection:
     def __repr__(self) -> str:
         return f"PlainConnection(timeout_s={self._timeout_s:g})"
 
-    async def post(self, url: str, body: bytes, *, name: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
-        """Send JSON and return the answer, whatever its status; redirects are not followed.
+    async def post(
+        self, url: str, body: bytes, read: Callable[[HttpAnswer], T], *, name: str, headers: Mapping[str, str] | None = None
+    ) -> T:
+        """Send JSON and return what ``read`` makes of the answer, whatever its status; redirects are not followed.
 
         Args:
             url: the endpoint, always of the same server.
             body: JSON, UTF-8.
+            read: called in the very moment the answer is whole, before the loop does anything else: what it stores, a kill cannot lose.
             name: server and model, for error messages.
             headers: of this request alone.
 
         Raises:
             ExchangeFailed: no answer within the time, or no connection; both ``unavailable``.
+            DatagenError: what ``read`` raises.
         """
         own = "".join(f"{key}: {value}\r\n" for key, value in headers.items()) if headers else ""
         wire = None
@@ -64,7 +70,7 @@ class PlainConnection:
             async with asyncio.timeout(self._timeout_s):
                 wire = await self._connect(url)
                 head = self._head(url) + f"{own}Content-Length: {len(body)}\r\n\r\n".encode("latin-1")
-                answer = await wire.exchange(head + body)
+                answer = await wire.exchange(head + body, read)
         except TimeoutError as error:
             message = f"{name} gave no answer within {self._timeout_s:g} s"
             raise ExchangeFailed(message, hint=HINT_DOWN, kind="unavailable", maybe_billed=wire is not None) from error
@@ -124,11 +130,12 @@ class _Wire(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.usable = False
-        self._answer: asyncio.Future[HttpAnswer] | None = None
+        self._answer: asyncio.Future[Any] | None = None
 
-    async def exchange(self, raw: bytes) -> HttpAnswer:
+    async def exchange(self, raw: bytes, read: Callable[[HttpAnswer], T]) -> T:
         self._answer = asyncio.get_running_loop().create_future()
         self.usable = False
+        self._read = read
         self._parser = httptools.HttpResponseParser(self)
         self._status, self._body = 0, b""
         self._headers: dict[str, str] = {}
@@ -179,8 +186,12 @@ class _Wire(asyncio.Protocol):
 
     def _finish(self) -> None:
         answer, self._answer = self._answer, None
-        if answer is not None and not answer.done():
-            answer.set_result(HttpAnswer(self._status, self._headers, self._body.decode("utf-8", "replace")))
+        if answer is None or answer.done():
+            return
+        try:
+            answer.set_result(self._read(HttpAnswer(self._status, self._headers, self._body.decode("utf-8", "replace"))))
+        except DatagenError as error:
+            answer.set_exception(error)
 
     def _fail(self, error: Exception, cause: BaseException | None) -> None:
         answer, self._answer = self._answer, None

@@ -64,7 +64,10 @@ def post(raw: bytes, *, times: int = 1, piece: int = 7, timeout_s: float = 5) ->
         async with serving(serve) as url:
             connection = PlainConnection({"Authorization": "Bearer k"}, timeout_s=timeout_s)
             try:
-                return [await connection.post(url, b'{"n": 1}', name="the stub", headers={"Idempotency-Key": "7"}) for _ in range(times)]
+                return [
+                    await connection.post(url, b'{"n": 1}', lambda answer: answer, name="the stub", headers={"Idempotency-Key": "7"})
+                    for _ in range(times)
+                ]
             finally:
                 await connection.aclose()
 
@@ -99,7 +102,7 @@ def test_a_server_that_is_not_there_bills_nothing() -> None:
     async def run() -> None:
         async with serving(lambda reader, writer: asyncio.sleep(0)) as url:
             pass
-        await PlainConnection({}, timeout_s=5).post(url, b"{}", name="the stub")
+        await PlainConnection({}, timeout_s=5).post(url, b"{}", lambda answer: answer, name="the stub")
 
     with pytest.raises(ExchangeFailed, match="ConnectionRefusedError") as failure:
         asyncio.run(run())
