@@ -20,6 +20,8 @@ def run(
     until: Annotated[
         str, typer.Option("--until", help="Stop after: ingest, generate, clean, split, register, probe (default: the recipe's last).")
     ] = "",
+    budget: Annotated[float | None, typer.Option("--budget", min=0, help="Most dollars all stored responses may cost.")] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="Send through the batch API: half the price, answers within a day.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check recipe and documents, print the plan, write nothing.")] = False,
     progress: Annotated[Path | None, typer.Option("--progress", help="Append progress to this file, one JSON object a line.")] = None,
     as_json: JsonOption = False,
@@ -45,7 +47,7 @@ def run(
     from datagen.pipeline.run import run as run_recipe
 
     with listening(progress) as listener:
-        result = run_recipe(loaded, workspace=workspace, docs=folder, until=stage, listener=listener)
+        result = run_recipe(loaded, workspace=workspace, docs=folder, until=stage, listener=listener, budget=budget, batch=batch)
     for number in result.skipped:
         say(f"iteration {number:04d}: done already, skipped")
     value = {

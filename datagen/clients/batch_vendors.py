@@ -79,8 +79,14 @@ class OpenAIBatches:
         if self._loop is not asyncio.get_running_loop():
             http = openai.DefaultAsyncHttpxClient(trust_env=False) if self._loopback else None
             # These calls may be repeated: none of them is a completion.
+            # One connection a call: one that is kept would belong to an event loop, and a run has several, one after the other.
             self._sdk = openai.AsyncOpenAI(
-                api_key=self._api_key, base_url=self._base_url, timeout=self._timeout_s, max_retries=0, http_client=http
+                default_headers={"Connection": "close"},
+                api_key=self._api_key,
+                base_url=self._base_url,
+                timeout=self._timeout_s,
+                max_retries=0,
+                http_client=http,
             )
             self._loop = asyncio.get_running_loop()
         return self._sdk

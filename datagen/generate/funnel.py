@@ -85,12 +85,17 @@ def note(state: Progress, *, seconds: float, money: Money | None = None) -> str:
 def require_yield(result: StageResult, least: float) -> None:
     """Check that enough of what was examined became rows; says nothing about fewer than 20.
 
+    Rows that are kept apart from the exam or that a person rejected were good rows: they are not counted against the strategy.
+
     Raises:
         StageFailed: the yield is below ``least``.
     """
-    examined = int(result.stats["proposed"])
-    share = result.stats["yield"]
-    if examined < ENOUGH_ROWS or share is None or share >= least:
+    apart = sum(n for reason, n in result.reasons().items() if step_of(reason) == "accepted")
+    examined = int(result.stats["proposed"]) - apart
+    if examined < ENOUGH_ROWS:
+        return
+    share = int(result.stats["accepted"]) / examined
+    if share >= least:
         return
     reasons = ", ".join(f"{reason} {n}" for reason, n in list(result.reasons().items())[:4])
     raise StageFailed(

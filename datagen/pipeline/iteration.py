@@ -77,9 +77,18 @@ class Outcome:
 
 
 def run_iteration(
-    workspace: Workspace, recipe: Recipe, plan: Plan, *, until: Stage, listener: Listener, budget: float | None = None
+    workspace: Workspace,
+    recipe: Recipe,
+    plan: Plan,
+    *,
+    until: Stage,
+    listener: Listener,
+    budget: float | None = None,
+    batch: bool = False,
 ) -> Outcome:
-    """Run one iteration up to ``until``; the caller holds the workspace lock. ``budget``: most dollars for all stored responses.
+    """Run one iteration up to ``until``; the caller holds the workspace lock.
+
+    ``budget``: most dollars for all stored responses; ``batch``: ask through batch APIs.
 
     Raises:
         DatagenError: whatever a stage found; finished stages stay on disk.
@@ -97,7 +106,7 @@ def run_iteration(
     if until == "ingest":
         return Outcome(folder, None, tuple(funnel))
 
-    crew = open_recipe_crew(recipe.generate, workspace, budget=budget)
+    crew = open_recipe_crew(recipe.generate, workspace, budget=budget, batch=batch)
     try:
         written = fingerprint([s.fingerprint() for s, _ in (*crew.writers, *crew.examiners)])
         listener.stage(plan.number, "exam")

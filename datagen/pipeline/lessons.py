@@ -28,10 +28,10 @@ from datagen.text import detect_language
 from datagen.workspace import Workspace
 
 
-def open_recipe_crew(spec: GenerateSpec, workspace: Workspace, *, budget: float | None = None) -> Crew:
+def open_recipe_crew(spec: GenerateSpec, workspace: Workspace, *, budget: float | None = None, batch: bool = False) -> Crew:
     """Open the recipe's strategies; they share the workspace's response store, and one budget whatever models they ask.
 
-    ``budget`` is the most dollars all stored responses may cost.
+    ``budget`` is the most dollars all stored responses may cost; ``batch`` asks through the providers' batch APIs, at half the price.
 
     Raises:
         UsageError: a model has no price although there is a budget, no key, or does not exist.
@@ -48,6 +48,7 @@ def open_recipe_crew(spec: GenerateSpec, workspace: Workspace, *, budget: float 
             concurrency=spec.concurrency,
             limits=Limits(),
             account=account,
+            batch=batch,
             workspace=workspace.root,
             find_model=lambda name: resolve_model(name).prepare("bfloat16"),
         )

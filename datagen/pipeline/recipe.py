@@ -48,7 +48,7 @@ class GenerateSpec(Frozen):
     max_attempts: int = Field(default=3, ge=1, le=20)
     concurrency: int = Field(default=8, ge=1, le=4096)
     min_share: float = Field(default=0.5, ge=0, le=1, description="fail if less than this share of the wanted rows is reached")
-    min_yield: float = Field(default=0.0, ge=0, le=1, description="fail if less than this share of the rows examined is accepted")
+    min_yield: float = Field(default=0.0, ge=0, le=1, description="fail if less of what was examined is accepted, leaks apart")
     judge: JudgeSpec | None = Field(default=None, description="an LLM that reads every row with its source and drops what it grades low")
     quotas: dict[str, Annotated[int, Field(ge=0)]] = Field(
         default={}, description="new rows wanted about a folder or document, before the rest is spread evenly; 0 leaves it out"

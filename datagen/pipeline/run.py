@@ -45,9 +45,17 @@ class Iterations:
     """
 
     def __init__(
-        self, recipe: Recipe, workspace: Workspace, docs: Path | None, listener: Listener, *, budget: float | None = None
+        self,
+        recipe: Recipe,
+        workspace: Workspace,
+        docs: Path | None,
+        listener: Listener,
+        *,
+        budget: float | None = None,
+        batch: bool = False,
     ) -> None:
         self.budget = budget
+        self.batch = batch
         self.recipe = recipe
         self.workspace = workspace
         self.docs = docs or workspace.root / recipe.docs
@@ -90,7 +98,7 @@ class Iterations:
         recipe = self.recipe
         if plan.quotas:
             recipe = recipe.model_copy(update={"generate": recipe.generate.model_copy(update={"quotas": dict(plan.quotas)})})
-        outcome = run_iteration(self.workspace, recipe, plan, until=until, listener=self.listener, budget=self.budget)
+        outcome = run_iteration(self.workspace, recipe, plan, until=until, listener=self.listener, budget=self.budget, batch=self.batch)
         if outcome.manifest is None:
             return outcome
         advice = advise(outcome.manifest, plan.baseline, self.recipe.report_language)
@@ -102,16 +110,32 @@ class Iterations:
 
 
 def run(
-    recipe: Recipe, *, workspace: Workspace, docs: Path | None = None, until: Stage | None = None, listener: Listener | None = None
+    recipe: Recipe,
+    *,
+    workspace: Workspace,
+    docs: Path | None = None,
+    until: Stage | None = None,
+    listener: Listener | None = None,
+    budget: float | None = None,
+    batch: bool = False,
 ) -> RunResult:
     """Run a recipe to its last stage, or up to the stage ``until``, of its first unfinished iteration.
+
+    Args:
+        recipe: what to run.
+        workspace: where to; holds what earlier calls made.
+        docs: folder of documents, instead of the recipe's.
+        until: the last stage to run.
+        listener: told of stages and progress.
+        budget: most dollars that all stored responses may cost, earlier ones included; never crossed.
+        batch: ask through the providers' batch APIs: half the price, answers within a day.
 
     Raises:
         UsageError: the documents folder is missing, or a recipe path is wrong.
         WorkspaceBusy: another datagen holds the workspace.
         DatagenError: a stage failed; finished stages are kept.
     """
-    iterations = Iterations(recipe, workspace, docs, listener or Silent())
+    iterations = Iterations(recipe, workspace, docs, listener or Silent(), budget=budget, batch=batch)
     last_stage = until or recipe.until
     outcomes: list[Outcome] = []
     skipped: list[int] = []

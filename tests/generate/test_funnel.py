@@ -45,6 +45,12 @@ def test_a_low_yield_fails_with_its_reasons(kept: int, lost: int, least: float, 
         require_yield(result, least)
 
 
+def test_rows_kept_apart_from_the_exam_do_not_lower_the_yield() -> None:
+    rows = [sample(f"第 {i} 问？", f"答 {i}") for i in range(60)]
+    dropped = [Dropped(s, "leaks_into_eval") for s in rows[20:]]
+    require_yield(StageResult(rows[:20], dropped, {"proposed": 60, "accepted": 20, "yield": 0.3333}), 0.9)
+
+
 def test_a_row_near_an_accepted_one_is_refused() -> None:
     first = sample("入住当天取消要收多少费用？", "18:00 之后取消，收取首晚房费的一半，团队预订另行约定，以确认函为准。")
     near = sample("请问入住当天取消要收多少费用？", "18:00 之后取消，收取首晚房费的一半，团队预订另行约定，以确认函为准。")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from datagen.cli import main
 from datagen.errors import StageFailed, UsageError
 from datagen.jsonl import read_json, read_rows
 from datagen.pipeline.campaign import iterate
@@ -70,6 +71,22 @@ def test_a_budget_needs_the_price_of_every_model(tmp_path: Path, docs: Path, rec
     (tmp_path / "mixed.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match="no price"):
         iterate(load_recipe(str(tmp_path / "mixed.yaml")), workspace=Workspace(tmp_path / "w"), docs=docs, limits=Limits(budget=1.0))
+
+
+def test_run_takes_a_budget_and_batches(tmp_path: Path, docs: Path, recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "w"
+    root.mkdir()
+    (root / "prices.yaml").write_text("stub: {input: 100.0, output: 100.0}\n", encoding="utf-8")
+    with StubServer() as stub:
+        chosen = f'generate.strategies=[{{kind: qa, model: "openai:stub@{stub.base_url}"}}]'
+        common = ["-w", str(root), "run", str(recipe), "--docs", str(docs), "--set", chosen, "--set", "sizes=[8]", "--until", "generate"]
+        assert main([*common, "--budget", "0.05"]) == 1
+        assert "the budget of $0.05 ends here" in capsys.readouterr().err
+        assert spent_so_far(Workspace(root)) <= 0.05
+        assert main([*common, "--batch"]) == 0
+        stats = stub.stats()
+    assert stats["batches"] > 0
+    assert stats["paid_twice"] == 0
 
 
 def test_a_judge_reads_every_row_and_a_low_yield_fails(tmp_path: Path, docs: Path, recipe: Path) -> None:
