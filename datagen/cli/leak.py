@@ -38,7 +38,7 @@ def leak(
     as_json: JsonOption = False,
 ) -> None:
     from datagen.dedup.leakage import question_of
-    from datagen.dedup.leakage.refusal import find_set_leaks
+    from datagen.dedup.leakage.refusal import find_set_pairs
     from datagen.dedup.leakage.review import find_review_pairs
     from datagen.dedup.semantic import open_embedder
     from datagen.jsonl import write_jsonl
@@ -53,13 +53,15 @@ def leak(
     if not evaluations and not paths[0].exists():
         raise UsageError(f"no EVAL file was given and {paths[0]} does not exist", hint="name the file to compare with")
     leaks: list[tuple[Path, Leak]] = []
+    templates: list[tuple[Path, Leak]] = []
     queue: list[tuple[Path, ReviewPair]] = []
     lines: list[JsonObject] = []
     parts = [_read(path) for path in paths]
     rows = sum(map(len, parts))
     for path, evaluated in zip(paths, parts, strict=True):
-        found = find_set_leaks(trained, evaluated, shared_evidence=shared_evidence)
+        found, alike = find_set_pairs(trained, evaluated, shared_evidence=shared_evidence)
         leaks += [(path, hit) for hit in found]
+        templates += [(path, hit) for hit in alike]
         if embedder:
             asked, questions = [_text(s, question_of(s)) for s in trained], [_text(s, question_of(s)) for s in evaluated]
             pairs = find_review_pairs(asked, questions, embedder, threshold=review_threshold, known=found)
@@ -71,9 +73,13 @@ def leak(
     if review:
         write_jsonl(review, lines)
     value: JsonObject = {"train_rows": len(trained), "eval_rows": rows, "leaks": [_leak(hit, path) for path, hit in leaks]}
+    value["templates"] = [_leak(hit, path) for path, hit in templates]
     if embedder:
         value["review"] = [{**p._asdict(), "similarity": round(p.similarity, 4), "eval_file": str(path)} for path, p in queue]
     human = _human(trained, rows, leaks, queue, review, embedder is not None)
+    if templates:
+        human += f"\n{len(templates)} pairs share a template, with other figures or names and other answers; no leaks, but look at them:"
+        human += "".join(f"\n  {hit.train_row} ~ {hit.eval_row}: {_question(trained[hit.train_row])}" for _, hit in templates[:5])
     if out:
         kept = _write_clean(train, out, trained, parts, shared_evidence=shared_evidence)
         value["kept"] = kept
@@ -116,6 +122,12 @@ def _write_clean(train: Path, out: Path, trained: "list[Sample]", parts: "list[l
     leaking = sorted(set(range(len(values))) - set(kept))
     write_jsonl(out.with_suffix(".dropped.jsonl"), ({"row": i, "reason": "leaks_into_eval", "value": values[i]} for i in leaking))
     return len(kept)
+
+
+def _question(sample: "Sample") -> str:
+    from datagen.dedup.leakage import question_of
+
+    return _text(sample, question_of(sample))[:100]
 
 
 def _text(sample: "Sample", question: str) -> str:

@@ -14,6 +14,9 @@ give clean training rows: another document, so no leak. Into these are planted, 
 Beside these 400, 100 ``near question``: the edits of ``near`` under an unrelated answer. In Chinese a wrong character then cannot be told
 from another word of a template.
 
+And 200 clean pairs of a catalogue (``templates``): a question of a template with a number or a name in it, once in the evaluation, once
+with another number and another answer in the training rows.
+
 One JSON line per kind: share found by the rules, and with what the review queue (embeddings) lists; near ones by edit, too; then the clean
 rows that were flagged, and rows about the evaluation's own documents and other facts that were flagged: shared templates and passages.
 ``e5`` needs the extra ``embeddings``; without it only ``tfidf`` is measured.
@@ -29,7 +32,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from datagen.dedup.leakage import Leak, question_of
-from datagen.dedup.leakage.refusal import find_set_leaks
+from datagen.dedup.leakage.refusal import find_set_leaks, find_set_pairs
 from datagen.dedup.leakage.review import find_review_pairs
 from datagen.dedup.semantic import open_embedder
 from datagen.generate.extractive import Extractive
@@ -151,8 +154,10 @@ def main() -> None:
     for sample, i in rng.sample(others, min(PLANTED, len(others))):
         planted.append(("paraphrase", sample, i))
 
-    train = [*(s for _, s, _ in planted), *clean]
-    leaks = find_set_leaks(train, evaluation)
+    catalogue = [catalogue_pair(n, rng) for n in range(200)]
+    evaluation += [held for held, _ in catalogue]
+    train = [*(s for _, s, _ in planted), *clean, *(own for _, own in catalogue)]
+    leaks, templates = find_set_pairs(train, evaluation)
     found = {leak[:2] for leak in leaks}
     queues = {name: queue(train, evaluation, leaks, name, least) for name, least in REVIEW.items() if available(name)}
     for kind in dict.fromkeys(kind for kind, _, _ in planted):
@@ -163,7 +168,13 @@ def main() -> None:
         parts = {edit: [pair for pair in own if edits.get(pair[0]) == edit] for edit in EDITS}
         line |= {edit: round(sum(pair in found for pair in pairs) / len(pairs), 4) for edit, pairs in parts.items() if pairs}
         sys.stdout.write(json.dumps(line) + "\n")
-    flagged = {row for row, _ in found if row >= len(planted)}
+    flagged = {row for row, _ in found if len(planted) <= row < len(planted) + len(clean)}
+    refused = {row for row, _ in found if row >= len(planted) + len(clean)}
+    listed_rows = {leak.train_row for leak in templates}
+    sys.stdout.write(
+        json.dumps({"kind": "templates", "clean_rows": len(catalogue), "false_alarms": len(refused) / len(catalogue)})[:-1]
+        + f', "listed": {len([row for row in listed_rows if row >= len(planted) + len(clean)]) / len(catalogue)}}}\n'
+    )
     line = {"clean_rows": len(clean), "eval_rows": len(evaluation), "false_alarms": round(len(flagged) / len(clean), 4)}
     for name, listed in queues.items():
         line[f"clean_rows_listed_{name}"] = round(len({row for row, _ in listed if row >= len(planted)}) / len(clean), 4)
@@ -175,6 +186,24 @@ def main() -> None:
         hit = next(leak for leak in leaks if leak.train_row == row)
         texts = [prompt_text(train[row].record), prompt_text(evaluation[hit.eval_row].record)]
         sys.stderr.write(json.dumps([hit.rule, round(hit.score, 2), *texts], ensure_ascii=False) + "\n")
+
+
+TEMPLATES = (
+    ("{n}号房的退房时间最晚是几点钟？", "{n}号房请在{h}点之前退房，钥匙交给前台。"),
+    ("请问{c}座的健身房每天几点开门？", "{c}座的健身房每天早上{h}点开门。"),
+    ("What is the price per night of room {n} in the low season?", "Room {n} costs {p} euros per night in the low season."),
+    ("On which floor is conference room {n} of the hotel?", "Conference room {n} is on floor {h}."),
+)
+
+
+def catalogue_pair(number: int, rng: random.Random) -> tuple[Sample, Sample]:
+    """Return two rows of one template that ask about different things and answer differently."""
+    question, answer = TEMPLATES[number % len(TEMPLATES)]
+    held, own = rng.sample(range(100, 999), 2)
+    letters, hours, prices = rng.sample("ABCDEFGHJK", 2), rng.sample(range(6, 22), 2), rng.sample(range(60, 400), 2)
+    rows = [{"n": n, "c": f"{c}{number}", "h": h, "p": p} for n, c, h, p in zip((held, own), letters, hours, prices, strict=True)]
+    first, second = (question_answer_of(question.format(**values), answer.format(**values)) for values in rows)
+    return first, second
 
 
 def question_answer_of(question: str, answer: str) -> Sample:

@@ -19,7 +19,7 @@ def test_leaks_are_listed_and_the_exit_code_is_1(tmp_path: Path, capsys: pytest.
     evaluation = write(tmp_path / "eval.jsonl", ("Is breakfast included in the room rate", "Yes, always."), ("泳池几点开？", "三楼。"))
     assert main(["leak", train, evaluation, "--json"]) == 1
     leaks = [{"train_row": 1, "eval_row": 0, "rule": "exact", "score": 1.0, "eval_file": evaluation}]
-    assert json.loads(capsys.readouterr().out) == {"train_rows": 2, "eval_rows": 2, "leaks": leaks}
+    assert json.loads(capsys.readouterr().out) == {"train_rows": 2, "eval_rows": 2, "leaks": leaks, "templates": []}
 
 
 def test_nothing_leaks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

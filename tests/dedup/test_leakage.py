@@ -11,8 +11,9 @@ from datagen.dedup.leakage import Leak, LeakIndex, find_leaks, find_sample_leaks
 from datagen.dedup.leakage.edits import bag_similarity, is_edited, is_misspelling, same_figures
 from datagen.dedup.leakage.near_rows import find_near_rows
 from datagen.dedup.leakage.rare import COMMON, find_rare_overlaps, find_rare_sample_overlaps
-from datagen.dedup.leakage.refusal import NamedRows, refuse_leaks, rows_without_leaks
+from datagen.dedup.leakage.refusal import NamedRows, find_set_pairs, refuse_leaks, rows_without_leaks
 from datagen.dedup.leakage.review import find_review_pairs
+from datagen.dedup.leakage.templates import is_template
 from datagen.dedup.overlap import OverlapIndex
 from datagen.dedup.semantic import open_embedder
 from datagen.dedup.shingle import shingle
@@ -210,3 +211,32 @@ def test_the_review_queue_leaves_out_what_the_rules_found() -> None:
     assert [(p.train_row, p.eval_row, p.same_numbers) for p in pairs] == [(0, 0, True)]
     with pytest.raises(UsageError, match="threshold"):
         find_review_pairs([], [], open_embedder("tfidf"), threshold=2)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "leaks"),
+    [
+        ("2号房的退房时间最晚是几点钟？", "2号房下午两点之前。", False),
+        ("2号房的退房时间最晚是几点钟？", "1号房中午十二点之前。", True),
+        ("2号房的退房时间最晚是几点钟？", "", True),
+        ("1号房的退房时间最晚是几点？", "下午两点之前。", True),
+        ("1号房的退房时间最晚是几点钟", "下午两点之前。", True),
+    ],
+    ids=["other room, other answer", "other room, same answer", "no answer", "same room, edited", "same question"],
+)
+def test_rows_of_a_catalogue_are_listed_and_do_not_leak(question: str, answer: str, leaks: bool) -> None:
+    train, held = [qa(question, answer)], [qa("1号房的退房时间最晚是几点钟？", "1号房中午十二点之前。")]
+    found, templates = find_set_pairs(train, held)
+    assert ([leak[:2] for leak in found], [pair[:2] for pair in templates]) == (([(0, 0)], []) if leaks else ([], [(0, 0)]))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "template"),
+    [
+        ("请问A座几点开门", "请问B座几点开门", True),
+        ("请问wifi密码是多少", "请问wfii密码是多少", False),
+        ("the gym opens", "the spa opens", False),
+    ],
+)
+def test_names_in_latin_letters_tell_chinese_questions_apart(a: str, b: str, template: bool) -> None:
+    assert is_template(a, "七点。", b, "九点半以后。") is template

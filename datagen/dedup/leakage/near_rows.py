@@ -66,7 +66,7 @@ class NearRowIndex:
         contained = inside >= INSIDE and shorter >= INSIDE_UNITS
         if not (near or contained) or not same_figures(question, self._questions[i]):
             return None
-        answered_alike = _answers_alike(answer, self._answers[i])
+        answered_alike = answers_alike(answer, self._answers[i])
         if near and (answered_alike or is_edited(words, other)):
             return Hit(i, "near_duplicate", max(alike, bag))
         return Hit(i, "containment", inside) if contained and (answered_alike or longer <= 2 * shorter) else None
@@ -78,7 +78,8 @@ def find_near_rows(train: Sequence[Sample], evaluation: Sequence[Sample]) -> lis
     return [Leak(row, *hit) for row, sample in enumerate(train) for hit in index.all(sample)]
 
 
-def _answers_alike(a: str, b: str) -> bool:
+def answers_alike(a: str, b: str) -> bool:
+    """Tell whether two answers say the same in almost the same words; a blank one is like none."""
     if not a.strip() or not b.strip():
         return False
     if units(a) == units(b):

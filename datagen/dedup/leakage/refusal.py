@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from datagen.dedup.leakage.rare import find_rare_sample_overlaps
 from datagen.dedup.leakage.rules import Leak
-from datagen.dedup.leakage.samples import find_sample_leaks
+from datagen.dedup.leakage.samples import find_sample_pairs
 from datagen.errors import DataError
 from datagen.schemas.sample import Sample
 
@@ -35,11 +35,23 @@ def find_set_leaks(train: Sequence[Sample], evaluation: Sequence[Sample], *, sha
         evaluation: evaluation rows; see :mod:`datagen.dedup.leakage.rare` for what their tag ``eval_set`` means.
         shared_evidence: every evaluation row may share evidence.
     """
+    return find_set_pairs(train, evaluation, shared_evidence=shared_evidence)[0]
+
+
+def find_set_pairs(
+    train: Sequence[Sample], evaluation: Sequence[Sample], *, shared_evidence: bool = False
+) -> tuple[list[Leak], list[Leak]]:
+    """Return what :func:`find_set_leaks` does, and, for a person to look at, the pairs that a rule finds but that only share a template
+    (:mod:`datagen.dedup.leakage.templates`).
+    """
     if not train or not evaluation:
-        return []
+        return [], []
+    leaks, templates = find_sample_pairs(train, evaluation)
     found = {leak[:2]: leak for leak in find_rare_sample_overlaps(train, evaluation, shared_evidence=shared_evidence)}
-    found |= {leak[:2]: leak for leak in find_sample_leaks(train, evaluation)}
-    return [found[pair] for pair in sorted(found)]
+    found |= {leak[:2]: leak for leak in leaks}
+    for pair in templates:
+        found.pop(pair[:2], None)
+    return [found[pair] for pair in sorted(found)], templates
 
 
 def rows_without_leaks(train: Sequence[Sample], evaluations: Sequence[Sequence[Sample]], *, shared_evidence: bool = False) -> list[int]:

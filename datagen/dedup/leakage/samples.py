@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from datagen.dedup.leakage.near_rows import NearRowIndex
 from datagen.dedup.leakage.rules import Hit, Leak, LeakIndex, Rule, strength
+from datagen.dedup.leakage.templates import is_template
 from datagen.schemas.record import completion_text, prompt_text
 from datagen.schemas.sample import Sample
 from datagen.text import units
@@ -29,7 +30,8 @@ class SampleLeakIndex:
     """Evaluation rows, indexed once.
 
     A training row leaks if its prompt shares text with a prompt, or its completion of 13 units or more with a completion, or if both are
-    alike (see :mod:`datagen.dedup.leakage.near_rows`). A plain text (a benchmark's row in no known format, a pre-training passage) is
+    alike (see :mod:`datagen.dedup.leakage.near_rows`); rows of one template that ask about different things and answer differently do not
+    (see :mod:`datagen.dedup.leakage.templates`). A plain text (a benchmark's row in no known format, a pre-training passage) is
     compared with the other side's prompts, too.
     """
 
@@ -39,18 +41,33 @@ class SampleLeakIndex:
         plain = [plain_text_of(s) for s in evaluation]
         self._plain = LeakIndex(plain) if any(plain) else None
         self._near = NearRowIndex(evaluation)
+        self._texts = [(prompt_text(s.record), completion_text(s.record)) for s in evaluation]
 
     def all(self, sample: Sample) -> list[SampleHit]:
         """Return every row that ``sample`` leaks into, by row, each with the strongest finding."""
+        return self.both(sample)[0]
+
+    def both(self, sample: Sample) -> tuple[list[SampleHit], list[SampleHit]]:
+        """Return what :meth:`all` does, and the rows that ``sample`` only shares a template with, by row."""
+        hits, asked_alike = self._findings(sample)
+        own = prompt_text(sample.record), completion_text(sample.record)
+        templates = {row for row in asked_alike if is_template(*own, *self._texts[row])}
+        return [hit for hit in hits if hit.row not in templates], [hit for hit in hits if hit.row in templates]
+
+    def _findings(self, sample: Sample) -> tuple[list[SampleHit], list[int]]:
+        """Return every finding, and the rows among them whose questions are alike without being the same."""
         question = question_of(sample)
         found: dict[int, SampleHit] = {}
-        _note(found, "question and answer", self._near.all(sample))
-        _note(found, "question", self._questions.all(question))
+        near, asked = self._near.all(sample), self._questions.all(question)
+        same = {hit.row for hit in asked if hit.rule == "exact"}
+        alike = sorted({hit.row for hit in [*near, *asked]} - same)
+        _note(found, "question and answer", near)
+        _note(found, "question", asked)
         _note(found, "answer", self._answers.all(long_answer_of(sample)))
         if self._plain is not None:
             _note(found, "question", self._plain.all(question))
         _note(found, "text", self._questions.all(plain_text_of(sample)))
-        return [found[row] for row in sorted(found)]
+        return [found[row] for row in sorted(found)], alike
 
     def find(self, sample: Sample) -> SampleHit | None:
         """Return the strongest finding (the first row among equals), or None."""
@@ -59,8 +76,18 @@ class SampleLeakIndex:
 
 def find_sample_leaks(train: Sequence[Sample], evaluation: Sequence[Sample]) -> list[Leak]:
     """Return every pair of rows that leak by :class:`SampleLeakIndex`, by training row, then evaluation row."""
+    return find_sample_pairs(train, evaluation)[0]
+
+
+def find_sample_pairs(train: Sequence[Sample], evaluation: Sequence[Sample]) -> tuple[list[Leak], list[Leak]]:
+    """Return the pairs of rows that leak, and those that only share a template, both by training row, then evaluation row."""
     index = SampleLeakIndex(evaluation)
-    return [Leak(row, *hit[:3]) for row, sample in enumerate(train) for hit in index.all(sample)]
+    leaks: list[Leak] = []
+    templates: list[Leak] = []
+    for row, sample in enumerate(train):
+        for found, hits in zip((leaks, templates), index.both(sample), strict=True):
+            found += [Leak(row, *hit[:3]) for hit in hits]
+    return leaks, templates
 
 
 def question_of(sample: Sample) -> str:
