@@ -24,6 +24,10 @@ test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m 'slow or packaging'
 	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest
 
+# kill -9, full disk, broken store, 10,000 fuzzed files, ...; ends with one line a fault.
+faults: $(STAMP)
+	$(BIN)/python -m pytest -m faults tests/faults -v -rA --show-capture=no
+
 # Debian: apt-get install chromium chromium-driver fonts-noto-cjk
 test-browser: $(STAMP)
 	$(BIN)/python -m pytest -m browser tests/ui

@@ -94,6 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DatagenError as error:
         sys.stderr.write(f"error: {error.message}\n" + (f"  → {error.hint}\n" if error.hint else ""))
         return error.exit_code
+    except OSError as error:  # a disk that is full or read-only, a name it cannot hold: the user's to mend, wherever it struck
+        where = f": {error.filename}" if error.filename else ""
+        sys.stderr.write(f"error: {error.strerror or type(error).__name__}{where}\n")
+        sys.stderr.write("  → check that the path is valid, writable and has space left\n")
+        return 1
     return 0
 
 

