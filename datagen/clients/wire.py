@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import httptools
 
 from datagen.clients.types import ExchangeFailed
-from datagen.errors import DatagenError
 
 T = TypeVar("T")
 HINT_DOWN = "check that the server runs and the base URL is right; what was paid so far is stored, run the same command again"
@@ -190,7 +189,7 @@ class _Wire(asyncio.Protocol):
             return
         try:
             answer.set_result(self._read(HttpAnswer(self._status, self._headers, self._body.decode("utf-8", "replace"))))
-        except DatagenError as error:
+        except Exception as error:  # noqa: BLE001 - all of it reaches the one who waits; inside the parser it would be lost
             answer.set_exception(error)
 
     def _fail(self, error: Exception, cause: BaseException | None) -> None:

@@ -122,3 +122,23 @@ def test_https_and_proxies_go_over_aiohttp(monkeypatch: pytest.MonkeyPatch) -> N
         )
     ]
     assert kinds == [Connection, Connection, PlainConnection, PlainConnection]
+
+
+def test_what_reading_raises_reaches_the_one_who_waits() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(SIZED)
+
+    def read(answer: HttpAnswer) -> str:
+        raise KeyError(answer.status)
+
+    async def run() -> None:
+        async with serving(serve) as url:
+            connection = PlainConnection({}, timeout_s=5)
+            try:
+                await connection.post(url, b"{}", read, name="the stub")
+            finally:
+                await connection.aclose()
+
+    with pytest.raises(KeyError, match="200"):
+        asyncio.run(run())
