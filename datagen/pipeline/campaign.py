@@ -14,6 +14,7 @@ from pathlib import Path
 
 from datagen.errors import UsageError
 from datagen.pipeline.iteration import Outcome, Plan
+from datagen.pipeline.pricing import first_step_cost
 from datagen.pipeline.priorities import quotas, read_priorities
 from datagen.pipeline.progress import Listener, Silent
 from datagen.pipeline.recipe import Recipe
@@ -64,7 +65,7 @@ def iterate(
         limits: target loss, budget, smallest gain of interest (default: the recipe's delta, no target, no budget).
         control: a gain over an incumbent must also hold against its rows trained for as many steps.
         guided: new rows go where coverage is low and loss is high (``pipeline/priorities.py``), unless the recipe has quotas of its own.
-        on_step: called before each step with its plan and its estimated cost.
+        on_step: called before each step with its plan and its estimated cost, 0 for a step that is finished already.
 
     Raises:
         UsageError: more than ten sizes; the documents folder is missing.
@@ -133,9 +134,9 @@ class _Campaign:
 
     def _take(self, plan: Plan) -> Step:
         history = [s.manifest for s in self.steps]
-        if self._on_step:
-            self._on_step(plan, _cost_after(history, plan.size))
         found = self._iterations.finished(plan)
+        if self._on_step:
+            self._on_step(plan, 0.0 if found else self._cost_before(plan, history))
         if found is None:
             outcome = self._iterations.make(plan, until="probe")
             assert outcome.manifest is not None
@@ -148,6 +149,13 @@ class _Campaign:
         self.incumbent = manifest if manifest.accepted else self.incumbent
         self.steps.append(Step(outcome, manifest, found is not None, decision))
         return self.steps[-1]
+
+    def _cost_before(self, plan: Plan, history: Sequence[Manifest]) -> float:
+        """Estimate a step's money: the first from the prompts, later ones from what a row has cost so far."""
+        if history:
+            return _cost_after(history, plan.size)
+        made = self._iterations
+        return first_step_cost(made.recipe, made.docs, plan.size, workspace=made.workspace)
 
 
 def _quotas(workspace: Workspace, parent: Manifest, size: int) -> dict[str, int]:

@@ -7,6 +7,7 @@ for its share of the rows by weight; what the store holds already is free.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from datagen.clients import parse_spec
 from datagen.clients.prices import load_prices
@@ -14,6 +15,8 @@ from datagen.generate.opening import price_spec
 from datagen.generate.pricing import Estimate
 from datagen.generate.specs import AnySpec, examiners, model_of
 from datagen.generate.strategy import Purpose
+from datagen.ingest import ingest_paths
+from datagen.ingest.chunk import chunk_document
 from datagen.jsonl import JsonObject
 from datagen.pipeline.recipe import Recipe
 from datagen.schemas.document import Chunk, Document
@@ -54,6 +57,20 @@ def price_recipe(recipe: Recipe, documents: Sequence[Document], chunks: Sequence
         if step is not None:
             steps.append(step)
     return steps
+
+
+def first_step_cost(recipe: Recipe, docs: Path, size: int, *, workspace: Workspace) -> float:
+    """Return the money for the exam and the first ``size`` rows; unknown prices count as 0. Nothing is sent or written.
+
+    Raises:
+        UsageError: as in :func:`price_recipe`; no such folder.
+    """
+    if all(model_of(spec) is None for spec in recipe.generate.strategies):
+        return 0.0
+    documents = ingest_paths([docs]).documents
+    chunks = [chunk for document in documents for chunk in chunk_document(document, max_tokens=recipe.chunk.max_tokens)]
+    priced = price_recipe(recipe.model_copy(update={"sizes": (size,)}), documents, chunks, workspace=workspace)
+    return sum(step.estimate.cost for step in priced)
 
 
 def _shares(specs: Sequence[AnySpec], target: int) -> list[tuple[AnySpec, int]]:

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -120,8 +121,16 @@ def test_costs_are_those_of_the_responses_and_a_budget_is_a_cap(
         assert "the budget of $0.05 ends here" in capsys.readouterr().err
         few = stub.stats()
         assert main([*arguments, "--sizes", "8,16"]) == 0
-        steps = json.loads(capsys.readouterr().out)["steps"]
+        printed = capsys.readouterr()
+        steps = json.loads(printed.out)["steps"]
         stats = stub.stats()
+        assert main([*arguments, "--sizes", "8,16"]) == 0
+        again = capsys.readouterr().err
+    told = [float(amount) for amount in re.findall(r"against .*, about ([\d.]+) to pay", printed.err)]
+    assert len(told) == 2
+    # Before anything is paid in the first step its price comes from the prompts, exam and rows together.
+    assert steps[0]["cost"] / 3 < told[0] < steps[0]["cost"] * 3
+    assert "to pay" not in again
     assert few["paid_tokens_in"] + few["paid_tokens_out"] <= 500
     paid = (stats["paid_tokens_in"] + stats["paid_tokens_out"]) / 1e4
     assert steps[0]["cost"] > 0
