@@ -61,14 +61,14 @@ def generate(
     from datagen.clients import Account, Limits, open_client, spent_in
     from datagen.generate.funnel import examples_of, funnel_of, require_yield
     from datagen.generate.opening import open_crew
-    from datagen.generate.specs import JudgeSpec, model_of
+    from datagen.generate.specs import JudgeSpec
     from datagen.ingest import ingest_paths
     from datagen.ingest.chunk import chunk_document
     from datagen.jsonl import write_jsonl
 
     purpose: Purpose = "exam" if exam else "train"
     grader = JudgeSpec(model=judge, least=least) if judge else None
-    if dry_run and model_of(spec):
+    if dry_run:
         from datagen.cli.generation.price import print_price
 
         print_price(ctx, paths, spec, grader, target=target, purpose=purpose, max_tokens=max_tokens, batch=batch, as_json=as_json)

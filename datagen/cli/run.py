@@ -87,6 +87,7 @@ def _summary(result: Any) -> Any:
 
 def show_plan(recipe: "Recipe", folder: Path, workspace: "Workspace", *, as_json: bool) -> None:
     """Print what a recipe would do with a folder of documents and what its models would cost; write nothing."""
+    from datagen.cli.generation.price import judge_line
     from datagen.ingest import ingest_paths
     from datagen.ingest.chunk import chunk_document
     from datagen.pipeline.pricing import price_recipe
@@ -114,5 +115,7 @@ def show_plan(recipe: "Recipe", folder: Path, workspace: "Workspace", *, as_json
         e = step.estimate
         price = f"about ${e.cost:.4f}, at most ${e.cost_most:.4f}" if step.known else "no price known: write it into prices.yaml"
         asked = f"{e.requests} requests ({e.cached} stored) for {step.target} rows"
-        lines.append(f"  {step.purpose} by {step.strategy}, {step.model}: {asked}, {price}")
+        lines.append(f"  {step.purpose} by {step.strategy}, {step.model or 'no model'}: {asked}, {price}")
+        if e.judge:
+            lines.append(f"    {judge_line(e.judge)}")
     emit(plan, as_json=as_json, human="\n".join([*lines, "nothing was written"]))

@@ -16,11 +16,14 @@ from datagen.clients import ChatMessage, ChatRequest, ModelSpec, Parameters
 from datagen.generate.prompts import Prompt, load_prompt
 from datagen.generate.structured import strict_schema
 from datagen.hashing import sha256_hex
+from datagen.schemas.document import Language
 from datagen.schemas.record import Frozen, completion_text, prompt_text
 from datagen.schemas.sample import Sample
 from datagen.text import detect_language
 
 PROMPT_VERSION = 1
+GRADE_TOKENS = 600
+"""Longest completion of a judge."""
 _LONGEST = 6000
 
 
@@ -62,6 +65,13 @@ def pair_request(sample: Sample, first: str, second: str, spec: ModelSpec, libra
     return _request(prompt, spec, Preferred, question=question, evidence=_evidence(sample), mark=sha256_hex(sample.id)[:8], **texts)
 
 
+def empty_prompt(language: Language, *, pair: bool, library: Path | None = None) -> str:
+    """Return what the judge reads beside a row."""
+    shown = ("question", "evidence", "first", "second") if pair else ("question", "answer", "evidence")
+    prompt = load_prompt(f"judge/{'pair_' if pair else ''}{language}.v{PROMPT_VERSION}", library)
+    return "\n".join(prompt.render(mark="0" * 8, **dict.fromkeys(shown, "")))
+
+
 def _evidence(sample: Sample) -> str:
     return "\n\n".join(span.quote for span in sample.provenance.evidence)[:_LONGEST]
 
@@ -73,7 +83,7 @@ def _request(prompt: Prompt, spec: ModelSpec, form: type[BaseModel], **values: s
         base_url=spec.base_url,
         model=spec.model,
         messages=(ChatMessage("system", system), ChatMessage("user", user)),
-        parameters=Parameters(temperature=0.0, max_tokens=600),
+        parameters=Parameters(temperature=0.0, max_tokens=GRADE_TOKENS),
         schema=strict_schema(form),
         schema_name=form.__name__.lower(),
     )

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datagen.clients import CachingClient, Client, ResponseStore
-from datagen.clients.prices import Price
+from datagen.clients.prices import FREE, Price
 from datagen.errors import UsageError
 from datagen.generate import specs
+from datagen.generate.grading import empty_prompt
 from datagen.generate.judging import Judged
-from datagen.generate.pricing import DryClient, Estimate, estimate
-from datagen.generate.specs import AnySpec, AskingSpec, ContrastSpec, JudgeSpec, SamplingSpec, examiners, model_of
+from datagen.generate.pricing import DryClient, DryJudge, Estimate, estimate
+from datagen.generate.specs import METHOD, AnySpec, AskingSpec, ContrastSpec, JudgeSpec, SamplingSpec, examiners, model_of
 from datagen.generate.strategy import Purpose, Strategy
 from datagen.generate.writer import Frame, Writer
 from datagen.schemas.document import Chunk, Document
+from datagen.text import estimate_tokens
 
 Weighted = list[tuple[Strategy, float]]
 
@@ -127,9 +129,11 @@ async def price_spec(
     target: int,
     purpose: Purpose,
     max_attempts: int = 3,
+    judge: JudgeSpec | None = None,
+    judge_price: Price = FREE,
     library: Path | None = None,
 ) -> Estimate:
-    """Price one strategy that asks a model, before anything is sent (see :mod:`datagen.generate.pricing`).
+    """Price one strategy and the judge of its rows, before anything is sent (see :mod:`datagen.generate.pricing`).
 
     Args:
         spec: of the strategy.
@@ -139,6 +143,8 @@ async def price_spec(
         target: rows wanted.
         purpose: ``train`` or ``exam``.
         max_attempts: rounds over each chunk.
+        judge: reads every row; None for none.
+        judge_price: of the judge's model.
         library: folder given with ``--library``, searched for prompts first.
     """
     store = ResponseStore(store_path) if store_path.exists() else None
@@ -146,6 +152,9 @@ async def price_spec(
     strategy = open_strategy(spec, client, library=library)
     writer = strategy if isinstance(strategy, Writer) else None
     items = spec.items_per_request if isinstance(spec, SamplingSpec) else 1
+    dry_judge = _dry_judge(spec, chunks, store, judge_price, library) if judge else None
+    if judge and dry_judge:
+        strategy = Judged(strategy, dry_judge.client, model=judge.model, least=judge.least, library=library)
     try:
         return await estimate(
             strategy,
@@ -159,9 +168,17 @@ async def price_spec(
             requests_per_round=writer.requests_per_round if writer else 1,
             purpose=purpose,
             max_attempts=max_attempts,
+            judge=dry_judge,
         )
     finally:
         await client.aclose()
+
+
+def _dry_judge(spec: AnySpec, chunks: Sequence[Chunk], store: ResponseStore | None, price: Price, library: Path | None) -> DryJudge:
+    pair = METHOD[spec.kind] == "dpo"
+    unread = isinstance(spec, specs.UnanswerableSpec | specs.PassageSpec)
+    prompt = empty_prompt(chunks[0].language if chunks else "en", pair=pair, library=library)
+    return DryJudge(DryClient(store), price, 0 if unread else 2 if pair else 1, estimate_tokens(prompt))
 
 
 def _base(spec: ContrastSpec, client: Client | None, library: Path | None) -> Strategy:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datagen.clients import parse_spec
-from datagen.clients.prices import load_prices
+from datagen.clients.prices import FREE, Price, PriceTable, load_prices
 from datagen.generate.opening import price_spec
 from datagen.generate.pricing import Estimate
 from datagen.generate.specs import AnySpec, examiners, model_of
@@ -25,7 +25,7 @@ from datagen.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class PricedStep:
-    """What one strategy costs for the exam or for the rows; ``known`` is False where no price is known and none was counted."""
+    """What one strategy costs with its judge, for the exam or for the rows; ``known`` is False where a price is not and 0 was counted."""
 
     purpose: Purpose
     strategy: str
@@ -41,7 +41,9 @@ class PricedStep:
 
 
 def price_recipe(recipe: Recipe, documents: Sequence[Document], chunks: Sequence[Chunk], *, workspace: Workspace) -> list[PricedStep]:
-    """Price every strategy of a recipe that asks a model; an exam that is frozen already costs nothing and is left out.
+    """Price every strategy of a recipe that asks a model, and the judge of its rows.
+
+    An exam that is frozen already costs nothing and is left out.
 
     Raises:
         UsageError: a model is no spec, or the price list is broken.
@@ -87,13 +89,12 @@ async def _price(
     chunks: Sequence[Chunk],
     workspace: Workspace,
 ) -> PricedStep | None:
-    name = model_of(spec)
-    if name is None:
+    name, judge = model_of(spec), recipe.generate.judge
+    if name is None and judge is None:
         return None
-    model = parse_spec(name)
     prices = load_prices(workspace.root)
-    known = model.loopback or model.provider == "local" or prices.of(model.model) is not None
-    price = prices.require(model.model, free=True)
+    price, known = _price_of(name, prices)
+    judge_price, judge_known = _price_of(judge.model if judge else None, prices)
     priced = await price_spec(
         spec,
         documents,
@@ -103,5 +104,16 @@ async def _price(
         target=target,
         purpose=purpose,
         max_attempts=recipe.generate.max_attempts,
+        judge=judge,
+        judge_price=judge_price,
     )
-    return PricedStep(purpose, spec.kind, name, target, priced, known)
+    return PricedStep(purpose, spec.kind, name or "", target, priced, known and judge_known)
+
+
+def _price_of(name: str | None, prices: PriceTable) -> tuple[Price, bool]:
+    """Return a model's price, 0 if it is not known, and whether it is."""
+    if name is None:
+        return FREE, True
+    model = parse_spec(name)
+    known = model.loopback or prices.of(model.model) is not None
+    return prices.require(model.model, free=True), known

@@ -19,6 +19,7 @@ from datagen.schemas.record import ConversationRecord
 from datagen.schemas.sample import Sample
 from datagen.testing.stub_faults import Faults
 from datagen.testing.stub_server import StubServer
+from datagen.text import estimate_tokens
 
 RULE_ZH = "会员在第 {i} 条线路预订时，可以享受 {p}% 的折扣，但须提前 {d} 天付清全款。"
 RULE_EN = "Bookings on route {i} include {p} kilograms of luggage and may be changed up to {d} days before departure."
@@ -188,6 +189,40 @@ def test_dry_run_prices_what_the_store_does_not_have(tmp_path: Path, docs: Path,
     assert (same["cached"], same["tokens_in"], same["cost_usd"]) == (same["requests"], 0, 0)
     assert (more["measured"], more["cached"]) == (True, paid)
     assert more["requests"] > paid
+
+
+def test_dry_run_prices_the_judge(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "prices.yaml").write_text("stub: {input: 1.0, output: 10.0}\njudge: {input: 2.0, output: 20.0}\n", encoding="utf-8")
+    with StubServer() as stub:
+        models = ("--model", f"openai:stub@{stub.base_url}", "--judge", f"openai:judge@{stub.base_url}")
+        common = ("-w", tmp_path, "generate", docs, "--max-tokens", 128, "-o", tmp_path / "o.jsonl", "--json", "-n", 60)
+        _, alone, _ = run(capsys, *common, *models[:2], "--dry-run")
+        code, before, _ = run(capsys, *common, *models, "--dry-run")
+        assert (code, stub.stats()["requests"]) == (0, 0)
+        _, pairs, _ = run(capsys, *common, *models, "--strategy", "preference", "--dry-run")
+        _, refusals, _ = run(capsys, *common, *models, "--strategy", "unanswerable", "--dry-run")
+        _, offline, _ = run(capsys, *common, *models[2:], "--strategy", "extractive", "--dry-run")
+        assert (stub.stats()["requests"], (tmp_path / ".datagen").exists()) == (0, 0)
+        _, value, _ = run(capsys, *common, *models)
+        _, same, _ = run(capsys, *common, *models, "--dry-run")
+    judge = before["judge"]
+    assert before["requests"] == 17 + judge["requests"]
+    assert before["cost_usd"] > alone["cost_usd"] + judge["cost_usd"] / 2 > alone["cost_usd"]
+    assert 0 < judge["cost_usd"] < judge["cost_most_usd"] < before["cost_most_usd"]
+    # The judge lets nine of ten through, so 67 to 68 rows are read for 60; of a pair both orders are.
+    assert judge["requests"] == 68
+    assert (pairs["judge"]["requests"], refusals["judge"]["requests"]) == (2 * 68, 0)
+    assert judge["tokens_in"] / judge["requests"] == pytest.approx(_graded(stub), rel=0.35)
+    # Rows of rules are there before anything is sent: their requests are exact.
+    assert offline["requests"] == offline["judge"]["requests"] >= 60
+    assert (same["cached"], same["cost_usd"], same["judge"]["cached"]) == (same["requests"], 0, same["judge"]["requests"])
+    assert 60 <= same["requests"] <= value["requests"]
+
+
+def _graded(stub: StubServer) -> float:
+    """Return the mean tokens of a judge's prompt."""
+    prompts = [sum(estimate_tokens(m["content"]) for m in body["messages"]) for body in stub.prompts if body["model"] == "judge"]
+    return sum(prompts) / len(prompts)
 
 
 def test_a_budget_ends_the_run_with_its_rows(tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:

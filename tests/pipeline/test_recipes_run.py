@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,24 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(name: str, tmp_path: Path,
         assert plan["recipe"].startswith(f"{name} v")
         assert plan["documents"] == 8
     assert not root.exists()
+
+
+@pytest.mark.parametrize(("name", "writers"), [("seed_from_docs", True), ("quickstart", False)])
+def test_a_plan_prices_the_judge(name: str, writers: bool, tmp_path: Path, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plans: list[dict[str, Any]] = []
+    for judge in ([], ["generate.judge={model: 'openai:gpt-4o-mini'}"]):
+        settings = [*SMALL, "generate.model=openai:gpt-4o-mini", *judge] if writers else [*SMALL, *judge]
+        assert main(["-w", str(tmp_path / "ws"), "run", name, "--docs", str(docs), *_settings(*settings), "--dry-run", "--json"]) == 0
+        plans.append(json.loads(capsys.readouterr().out))
+    plain, judged = plans
+    judges = [step["judge"] for step in judged["prices"]]
+    assert (plain["requests"] > 0) == writers
+    assert len(judges) >= 2
+    # Refusals are not read; all other rows of 12 for the exam and 12 to train on are.
+    assert sum(judge["requests"] for judge in judges) >= 20
+    assert all((judge["cost_usd"] > 0) == (judge["requests"] > 0) for judge in judges)
+    assert judged["requests"] >= plain["requests"] + sum(judge["requests"] for judge in judges)
+    assert judged["cost_usd"] >= plain["cost_usd"] + sum(judge["cost_usd"] for judge in judges) - 1e-5
 
 
 @pytest.mark.parametrize(

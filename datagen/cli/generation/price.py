@@ -10,6 +10,7 @@ import typer
 from datagen.cli.console import emit, library_of, workspace_of
 
 if TYPE_CHECKING:
+    from datagen.generate.pricing import Estimate
     from datagen.generate.specs import AnySpec, JudgeSpec
     from datagen.generate.strategy import Purpose
 
@@ -29,22 +30,38 @@ def print_price(
     """Print the estimate; write and send nothing.
 
     Raises:
-        UsageError: the model has no price.
+        UsageError: a model has no price.
     """
     from datagen.clients import parse_spec
-    from datagen.clients.prices import BATCH_SHARE, load_prices
+    from datagen.clients.prices import BATCH_SHARE, FREE, Price, load_prices
     from datagen.generate.opening import price_spec
     from datagen.generate.specs import model_of
     from datagen.ingest import ingest_paths
     from datagen.ingest.chunk import chunk_document
 
     workspace = workspace_of(ctx)
-    model = parse_spec(model_of(spec) or "")
-    price = load_prices(workspace.root).require(model.model, free=model.loopback).times(BATCH_SHARE if batch else 1)
+    prices = load_prices(workspace.root)
+
+    def price_of(name: str | None) -> Price:
+        if name is None:
+            return FREE
+        model = parse_spec(name)
+        return prices.require(model.model, free=model.loopback).times(BATCH_SHARE if batch else 1)
+
+    price = price_of(model_of(spec))
     found = ingest_paths(paths)
     chunks = [chunk for document in found.documents for chunk in chunk_document(document, max_tokens=max_tokens)]
     work = price_spec(
-        spec, found.documents, chunks, price=price, store_path=workspace.responses, target=target, purpose=purpose, library=library_of(ctx)
+        spec,
+        found.documents,
+        chunks,
+        price=price,
+        store_path=workspace.responses,
+        target=target,
+        purpose=purpose,
+        judge=judge,
+        judge_price=price_of(judge.model if judge else None),
+        library=library_of(ctx),
     )
     priced = asyncio.run(work)
     value = {"documents": len(found.documents), "chunks": len(chunks), "target": target, **priced.to_json()}
@@ -53,7 +70,13 @@ def print_price(
         f"{priced.requests} requests for about {priced.rows} of {target} rows, {priced.cached} answered by the store",
         f"tokens to pay: {priced.tokens_in} in, {priced.tokens_out} out ({source})",
         f"cost: about ${priced.cost:.4f}, at most ${priced.cost_most:.4f} (${price.input:g} in, ${price.output:g} out per million tokens)",
-        *(["the judge is not priced: about one request a row, two a pair"] if judge else []),
+        *([judge_line(priced.judge)] if priced.judge else []),
         "nothing was sent; --budget sets a cap that is never crossed",
     ]
     emit(value, as_json=as_json, human="\n".join(lines))
+
+
+def judge_line(judge: "Estimate") -> str:
+    """Say what part of an estimate is the judge's."""
+    asked = f"{judge.requests} requests ({judge.cached} stored)"
+    return f"of these the judge: {asked}, about ${judge.cost:.4f}, at most ${judge.cost_most:.4f}"
