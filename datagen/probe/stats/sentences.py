@@ -71,14 +71,15 @@ def _settling(settle: "Settle | None") -> tuple[str, str]:
     options_zh: list[str] = []
     options_en: list[str] = []
     if settle and settle.seeds:
-        options_zh.append(f"{settle.seeds} 个随机种子")
-        options_en.append(f"{settle.seeds} seeds")
+        options_zh.append(f"约 {settle.seeds} 个随机种子")
+        options_en.append(f"about {settle.seeds} seeds")
     if settle and settle.documents:
-        options_zh.append(f"{settle.documents} 份文档的评测题")
-        options_en.append(f"eval questions over {settle.documents} documents")
+        options_zh.append(f"约 {settle.documents} 份文档的评测题")
+        options_en.append(f"eval questions over about {settle.documents} documents")
     if not options_zh:
         return (
             "仅靠增加种子或文档难以定论，需要更多数据或更多评测题。",
             "Neither more seeds nor more documents alone would settle it: grow the data.",
         )
-    return f"要得到结论，需要约 {'，或 '.join(options_zh)}。", f"About {', or '.join(options_en)} would settle it."
+    english = ", or ".join(options_en)
+    return f"要得到结论，需要{'，或'.join(options_zh)}。", f"{english[0].upper()}{english[1:]} would settle it."
