@@ -106,12 +106,18 @@ class Exam:
         return StageResult(kept, dropped, {"exam": len(self.samples)})
 
     def refuse_all(self, samples: Sequence[Sample]) -> list[tuple[str, str] | None]:
-        """Return, per training row, what :meth:`refuse` does, or that it shares a passage that is rare among the rows that stay."""
+        """Return, per training row, what :meth:`refuse` does, or that it shares a passage that is rare among the rows that stay, and not
+        only a template (:mod:`datagen.dedup.leakage.templates`)."""
+        rows: SampleLeakIndex = getattr(self, "_rows")  # noqa: B009
         verdicts = [self.refuse(sample) for sample in samples]
+        templates: dict[int, set[int]] = {}
         while True:
             # Where rows of one template go, what they shared becomes rare in those that stay.
             staying = [i for i, verdict in enumerate(verdicts) if verdict is None]
-            leaks = find_rare_sample_overlaps([samples[i] for i in staying], self.samples)
+            shared = find_rare_sample_overlaps([samples[i] for i in staying], self.samples)
+            for i in {staying[leak.train_row] for leak in shared} - templates.keys():
+                templates[i] = {hit.row for hit in rows.both(samples[i])[1]}
+            leaks = [leak for leak in shared if leak.eval_row not in templates[staying[leak.train_row]]]
             if not leaks:
                 return verdicts
             for leak in leaks:

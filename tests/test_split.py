@@ -226,6 +226,13 @@ def test_the_split_does_not_depend_on_the_order_of_rows(rows: list[Sample], salt
         assert {s.id for s in getattr(one, name)} == {s.id for s in getattr(other, name)}
 
 
+@pytest.mark.parametrize(("room", "kept"), [("二", 1), ("一", 0)])
+def test_a_row_of_the_same_template_about_another_room_is_not_quarantined(room: str, kept: int) -> None:
+    question = "请问{}号楼的住客在旺季期间取消预订需要提前多少个小时通知酒店前台才不会被收取首晚房费？"
+    exam = Exam((_sample(question.format("一"), "提前二十四小时。", "a.md", eval_set="unseen"),))
+    assert len(exam.quarantine([_sample(question.format(room), "七十二小时，节假日一律不退。", "b.md")]).kept) == kept
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(_rows()), max_size=40), st.sampled_from([0.1, 0.4]), st.sampled_from(["甲", "乙", "丙"]))
 def test_near_duplicates_never_straddle_and_no_row_is_lost(rows: list[Sample], ratio: float, salt: str) -> None:

@@ -69,6 +69,7 @@ def curve(
             to_rows=to_rows,
             target=target,
             last_verdict=verdict,
+            allow_leaks=True,
             on_progress=show,
         )
     given.emit_drawn(result, folder, "curve", curve_picture(result), as_json=as_json, human=lambda picture: _table(result, picture))

@@ -49,7 +49,15 @@ def compare_with_retrieval(
     folder = given.result_folder(ctx, out, "retrieval", parts)
     with given.shown_progress("retrieval") as show:
         result = retrieval_probe(
-            train, exam, chunks, config=config, runs_dir=workspace_of(ctx).probe_runs, out_dir=folder, k=k, on_progress=show
+            train,
+            exam,
+            chunks,
+            config=config,
+            runs_dir=workspace_of(ctx).probe_runs,
+            out_dir=folder,
+            k=k,
+            allow_leaks=True,
+            on_progress=show,
         )
     given.emit_drawn(result, folder, "retrieval", retrieval_picture(result), as_json=as_json, human=lambda picture: _human(result, picture))
 

@@ -59,6 +59,7 @@ def slices(
             most=most,
             draws=runs,
             confirm=confirm,
+            allow_leaks=True,
             on_progress=show,
         )
     given.emit_drawn(result, folder, "slices", slices_picture(result), as_json=as_json, human=lambda picture: _human(result, picture))

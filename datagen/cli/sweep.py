@@ -60,6 +60,7 @@ def sweep(
             ranks=given.numbers(rank, "--rank"),
             targets=[t.strip() for t in targets.split("|")],
             budget_rank=budget_rank,
+            allow_leaks=True,
             on_progress=show,
         )
     given.emit_drawn(result, folder, "sweep", sweep_picture(result), as_json=as_json, human=lambda picture: _human(result, picture))

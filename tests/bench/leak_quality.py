@@ -14,8 +14,8 @@ give clean training rows: another document, so no leak. Into these are planted, 
 Beside these 400, 100 ``near question``: the edits of ``near`` under an unrelated answer. In Chinese a wrong character then cannot be told
 from another word of a template.
 
-And 200 clean pairs of a catalogue (``templates``): a question of a template with a number or a name in it, once in the evaluation, once
-with another number and another answer in the training rows.
+And 250 clean pairs of a catalogue (``templates``): a question of a template with a number, a code or a Chinese numeral in it, once in the
+evaluation, once with another number and another answer in the training rows; no number comes twice.
 
 One JSON line per kind: share found by the rules, and with what the review queue (embeddings) lists; near ones by edit, too; then the clean
 rows that were flagged, and rows about the evaluation's own documents and other facts that were flagged: shared templates and passages.
@@ -154,7 +154,7 @@ def main() -> None:
     for sample, i in rng.sample(others, min(PLANTED, len(others))):
         planted.append(("paraphrase", sample, i))
 
-    catalogue = [catalogue_pair(n, rng) for n in range(200)]
+    catalogue = catalogue_pairs(rng)
     evaluation += [held for held, _ in catalogue]
     train = [*(s for _, s, _ in planted), *clean, *(own for _, own in catalogue)]
     leaks, templates = find_set_pairs(train, evaluation)
@@ -193,17 +193,31 @@ TEMPLATES = (
     ("请问{c}座的健身房每天几点开门？", "{c}座的健身房每天早上{h}点开门。"),
     ("What is the price per night of room {n} in the low season?", "Room {n} costs {p} euros per night in the low season."),
     ("On which floor is conference room {n} of the hotel?", "Conference room {n} is on floor {h}."),
+    ("请问{z}号别墅的早餐厅每天早上几点钟开门？", "{z}号别墅的早餐厅{h}点开门，请带房卡。"),
 )
 
 
-def catalogue_pair(number: int, rng: random.Random) -> tuple[Sample, Sample]:
-    """Return two rows of one template that ask about different things and answer differently."""
-    question, answer = TEMPLATES[number % len(TEMPLATES)]
-    held, own = rng.sample(range(100, 999), 2)
-    letters, hours, prices = rng.sample("ABCDEFGHJK", 2), rng.sample(range(6, 22), 2), rng.sample(range(60, 400), 2)
-    rows = [{"n": n, "c": f"{c}{number}", "h": h, "p": p} for n, c, h, p in zip((held, own), letters, hours, prices, strict=True)]
-    first, second = (question_answer_of(question.format(**values), answer.format(**values)) for values in rows)
-    return first, second
+def catalogue_pairs(rng: random.Random) -> list[tuple[Sample, Sample]]:
+    """Return pairs of rows, 50 of each template, that ask about different things and answer differently; no number is asked about twice."""
+    pairs: list[tuple[Sample, Sample]] = []
+    for question, answer in TEMPLATES:
+        numbers = rng.sample(range(11, 999), 100)
+        for held, own in zip(numbers[::2], numbers[1::2], strict=True):
+            letters, hours, prices = rng.sample("ABCDEFGHJK", 2), rng.sample(range(6, 22), 2), rng.sample(range(60, 400), 2)
+            rows = zip((held, own), letters, hours, prices, strict=True)
+            values = [{"n": n, "c": f"{c}{held}", "z": in_chinese(n), "h": h, "p": p} for n, c, h, p in rows]
+            first, second = (question_answer_of(question.format(**v), answer.format(**v)) for v in values)
+            pairs.append((first, second))
+    return pairs
+
+
+def in_chinese(number: int) -> str:
+    """Return 11 to 999 as a Chinese numeral."""
+    hundreds, tens, ones = number // 100, number // 10 % 10, number % 10
+    digits = "零一二三四五六七八九"
+    text = f"{digits[hundreds]}百" if hundreds else ""
+    text += f"{digits[tens]}十" if tens else "零" if hundreds and ones else ""
+    return text + (digits[ones] if ones else "")
 
 
 def question_answer_of(question: str, answer: str) -> Sample:

@@ -11,7 +11,7 @@ from datagen.dedup.leakage import Leak, LeakIndex, find_leaks, find_sample_leaks
 from datagen.dedup.leakage.edits import bag_similarity, is_edited, is_misspelling, same_figures
 from datagen.dedup.leakage.near_rows import find_near_rows
 from datagen.dedup.leakage.rare import COMMON, find_rare_overlaps, find_rare_sample_overlaps
-from datagen.dedup.leakage.refusal import NamedRows, find_set_pairs, refuse_leaks, rows_without_leaks
+from datagen.dedup.leakage.refusal import NamedRows, find_set_leaks, find_set_pairs, refuse_leaks, rows_without_leaks
 from datagen.dedup.leakage.review import find_review_pairs
 from datagen.dedup.leakage.templates import is_template
 from datagen.dedup.overlap import OverlapIndex
@@ -231,12 +231,32 @@ def test_rows_of_a_catalogue_are_listed_and_do_not_leak(question: str, answer: s
 
 
 @pytest.mark.parametrize(
+    ("question", "answer", "leaks"),
+    [
+        ("请问七百五十七号别墅的早餐厅每天早上几点钟开门？", "七百五十七号别墅的早餐厅早上八点钟开门，请带房卡。", False),
+        ("请问七百五十七号别墅的早餐厅每天早上几点钟开门？", "四百六十四号别墅的早餐厅早上八点钟开门，请带房卡。", True),
+        ("怎样去早餐厅？", "七百五十七号别墅的早餐厅早上八点钟开门，请带房卡。", True),
+    ],
+    ids=["other villa", "the same answer", "unrelated question"],
+)
+def test_answers_of_a_catalogue_with_chinese_numerals(question: str, answer: str, leaks: bool) -> None:
+    held = qa("请问四百六十四号别墅的早餐厅每天早上几点钟开门？", "四百六十四号别墅的早餐厅早上八点钟开门，请带房卡。")
+    assert bool(find_set_leaks([qa(question, answer)], [held])) is leaks
+
+
+@pytest.mark.parametrize(
     ("a", "b", "template"),
     [
         ("请问A座几点开门", "请问B座几点开门", True),
         ("请问wifi密码是多少", "请问wfii密码是多少", False),
         ("the gym opens", "the spa opens", False),
+        ("请问C101座几点开门", "请问D101座几点开门", True),
+        ("一号房几点退房", "二号房几点退房", True),
+        ("第三条怎么规定", "第十三条怎么规定", True),
+        ("二号房几点退房", "2号房几点退房", False),
+        ("一般几点退房", "统一几点退房", False),
+        ("住一晚多少钱", "住晚多少钱", False),
     ],
 )
-def test_names_in_latin_letters_tell_chinese_questions_apart(a: str, b: str, template: bool) -> None:
+def test_names_codes_and_chinese_numerals_tell_chinese_questions_apart(a: str, b: str, template: bool) -> None:
     assert is_template(a, "七点。", b, "九点半以后。") is template

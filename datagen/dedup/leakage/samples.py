@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from datagen.dedup.leakage.near_rows import NearRowIndex
 from datagen.dedup.leakage.rules import Hit, Leak, LeakIndex, Rule, strength
-from datagen.dedup.leakage.templates import is_template
+from datagen.dedup.leakage.templates import is_template, is_template_throughout
 from datagen.schemas.record import completion_text, prompt_text
 from datagen.schemas.sample import Sample
 from datagen.text import units
@@ -49,25 +49,27 @@ class SampleLeakIndex:
 
     def both(self, sample: Sample) -> tuple[list[SampleHit], list[SampleHit]]:
         """Return what :meth:`all` does, and the rows that ``sample`` only shares a template with, by row."""
-        hits, asked_alike = self._findings(sample)
+        hits, asked_alike, answered_alike = self._findings(sample)
         own = prompt_text(sample.record), completion_text(sample.record)
         templates = {row for row in asked_alike if is_template(*own, *self._texts[row])}
+        templates |= {row for row in answered_alike if is_template_throughout(*own, *self._texts[row])}
         return [hit for hit in hits if hit.row not in templates], [hit for hit in hits if hit.row in templates]
 
-    def _findings(self, sample: Sample) -> tuple[list[SampleHit], list[int]]:
-        """Return every finding, and the rows among them whose questions are alike without being the same."""
+    def _findings(self, sample: Sample) -> tuple[list[SampleHit], set[int], set[int]]:
+        """Return every finding, the rows among them whose questions are alike without being the same, and those whose answers alone are."""
         question = question_of(sample)
         found: dict[int, SampleHit] = {}
-        near, asked = self._near.all(sample), self._questions.all(question)
+        near, asked, answered = self._near.all(sample), self._questions.all(question), self._answers.all(long_answer_of(sample))
         same = {hit.row for hit in asked if hit.rule == "exact"}
-        alike = sorted({hit.row for hit in [*near, *asked]} - same)
+        alike = {hit.row for hit in [*near, *asked]} - same
+        by_answer = {hit.row for hit in answered} - alike - same
         _note(found, "question and answer", near)
         _note(found, "question", asked)
-        _note(found, "answer", self._answers.all(long_answer_of(sample)))
+        _note(found, "answer", answered)
         if self._plain is not None:
             _note(found, "question", self._plain.all(question))
         _note(found, "text", self._questions.all(plain_text_of(sample)))
-        return [found[row] for row in sorted(found)], alike
+        return [found[row] for row in sorted(found)], alike, by_answer
 
     def find(self, sample: Sample) -> SampleHit | None:
         """Return the strongest finding (the first row among equals), or None."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datagen.dedup.leakage.refusal import NamedRows, refuse_leaks
 from datagen.errors import UsageError
 from datagen.hashing import fingerprint
 from datagen.probe.config import ProbeConfig
@@ -187,3 +188,12 @@ def distinct(samples: Sequence[Sample]) -> list[Sample]:
 
 def _steps(job: Job) -> int:
     return job.config.steps_for(len(job.rows)) if job.rows else 0
+
+
+def refuse_leaking_rows(train: Sequence[Sample], exam: Sequence[Sample], command: str) -> None:
+    """Refuse training rows that leak into the exam, as ``run_probe`` does; ``command`` is the one whose ``--allow-leaks`` the hint names.
+
+    Raises:
+        DataError: rows leak; see :func:`datagen.dedup.leakage.refusal.refuse_leaks`.
+    """
+    refuse_leaks([NamedRows(train, "train")], [NamedRows(exam, "exam")], override=f"allow_leaks=True ({command} --allow-leaks)")

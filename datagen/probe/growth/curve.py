@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from datagen.errors import UsageError
 from datagen.jsonl import write_json
 from datagen.probe.config import ProbeConfig
-from datagen.probe.growth.bank import Bank, Job, base_job, distinct
+from datagen.probe.growth.bank import Bank, Job, base_job, distinct, refuse_leaking_rows
 from datagen.probe.growth.forecast import Forecast, Measured, band, forecast
 from datagen.probe.growth.matrix import document_losses, level, primary_set
 from datagen.probe.growth.subsets import Grouping, nested_order
@@ -123,6 +123,7 @@ def learning_curve(
     to_rows: int | None = None,
     target: float | None = None,
     last_verdict: Decision | None = None,
+    allow_leaks: bool = False,
     on_progress: OnProgress | None = None,
 ) -> CurveResult:
     """Train nested subsets, fit the laws, and forecast; write ``curve.json`` and ``losses.parquet`` into ``out_dir``.
@@ -134,10 +135,14 @@ def learning_curve(
         to_rows: forecast to this many rows as well.
         target: loss (nats per token) to be reached.
         last_verdict: verdict of the last iteration, needed for STOP.
+        allow_leaks: train although training rows leak into the exam; see :mod:`datagen.dedup.leakage.refusal`.
 
     Raises:
         UsageError: too few rows, sizes and seeds that do not match, or a forecast to more than four times the rows there are.
+        DataError: training rows leak into the exam.
     """
+    if not allow_leaks:
+        refuse_leaking_rows(train, exam, "curve")
     rows = distinct(train)
     total = len(rows)
     if len(fractions) != len(seeds) or list(fractions) != sorted(set(fractions)) or not 0 < fractions[0] <= fractions[-1] == 1:

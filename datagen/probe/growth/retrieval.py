@@ -14,7 +14,7 @@ from datagen.errors import UsageError
 from datagen.generate.prompts import load_prompt
 from datagen.jsonl import write_json
 from datagen.probe.config import ProbeConfig
-from datagen.probe.growth.bank import Bank, Job, base_job, distinct
+from datagen.probe.growth.bank import Bank, Job, base_job, distinct, refuse_leaking_rows
 from datagen.probe.growth.bm25 import PassageIndex, holds_evidence
 from datagen.probe.growth.matrix import Matrix, difference, document_losses, level, primary_set
 from datagen.probe.growth.words import retrieval_sentence
@@ -99,6 +99,7 @@ def retrieval_probe(
     runs_dir: Path,
     out_dir: Path,
     k: int = 1,
+    allow_leaks: bool = False,
     on_progress: OnProgress | None = None,
 ) -> RetrievalResult:
     """Train on the rows, score the exam with and without passages, before and after; write ``retrieval.json`` and ``losses.parquet``.
@@ -107,11 +108,15 @@ def retrieval_probe(
         exam: one-turn or longer conversations; passages go into the last user turn.
         chunks: what is searched, by BM25 with the question as the query.
         k: passages put before each question.
+        allow_leaks: train although training rows leak into the exam; see :mod:`datagen.dedup.leakage.refusal`.
 
     Raises:
         UsageError: no rows, no chunks, or fewer than two seeds.
+        DataError: training rows leak into the exam.
         MissingExtra: bm25s is not installed.
     """
+    if not allow_leaks:
+        refuse_leaking_rows(train, exam, "probe")
     rows = distinct(train)
     if not rows:
         raise UsageError("the training set has no rows")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from datagen.errors import UsageError
 from datagen.jsonl import write_json
 from datagen.probe.config import ProbeConfig
-from datagen.probe.growth.bank import Bank, Job, base_job, distinct
+from datagen.probe.growth.bank import Bank, Job, base_job, distinct, refuse_leaking_rows
 from datagen.probe.growth.matrix import document_losses, primary_set
 from datagen.probe.growth.screening import main_effects
 from datagen.probe.growth.subsets import half_inclusions
@@ -76,6 +76,7 @@ def measure_slices(
     most: int = 12,
     draws: int | None = None,
     confirm: bool = True,
+    allow_leaks: bool = False,
     on_progress: OnProgress | None = None,
 ) -> SlicesResult:
     """Screen slices and confirm the top one; write ``slices.json`` and ``losses.parquet`` into ``out_dir``.
@@ -85,10 +86,14 @@ def measure_slices(
         most: slices screened, the largest ones; rows of the others are in every run.
         draws: screening runs, an even number (default: twice the slices, at least 8).
         confirm: train everything against everything but the top slice, ``config.seeds`` pairs, and give a verdict.
+        allow_leaks: train although training rows leak into the exam; see :mod:`datagen.dedup.leakage.refusal`.
 
     Raises:
         UsageError: fewer than two slices, or an odd number of runs.
+        DataError: training rows leak into the exam.
     """
+    if not allow_leaks:
+        refuse_leaking_rows(train, exam, "slices")
     rows = distinct(train)
     counts = Counter(map(_KEYS[by], rows))
     names = [name for name, _ in sorted(counts.items(), key=lambda c: (-c[1], c[0]))[:most]]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from datagen.errors import UsageError
 from datagen.jsonl import write_json
 from datagen.probe.config import ProbeConfig
-from datagen.probe.growth.bank import Bank, Job, base_job, distinct
+from datagen.probe.growth.bank import Bank, Job, base_job, distinct, refuse_leaking_rows
 from datagen.probe.growth.matrix import Matrix, difference, document_losses, level, primary_set
 from datagen.probe.growth.targets import Layers, model_layers
 from datagen.probe.growth.words import sweep_sentence
@@ -90,6 +90,7 @@ def lora_sweep(
     ranks: Sequence[int] = RANKS,
     targets: Sequence[str] = TARGETS,
     budget_rank: int | None = None,
+    allow_leaks: bool = False,
     on_progress: OnProgress | None = None,
 ) -> SweepResult:
     """Train every setting with ``config.seeds`` seeds; write ``sweep.json`` and ``losses.parquet`` into ``out_dir``.
@@ -98,10 +99,14 @@ def lora_sweep(
         ranks: rows of the first table; alpha is ``config.alpha`` at each.
         targets: sets of target modules, as in :meth:`datagen.probe.growth.targets.Layers.resolve`.
         budget_rank: rank at which ``all`` linear layers give the second table's number of parameters (default: the middle of ``ranks``).
+        allow_leaks: train although training rows leak into the exam; see :mod:`datagen.dedup.leakage.refusal`.
 
     Raises:
         UsageError: no rows, fewer than two seeds, an unknown target module, or a rank out of range.
+        DataError: training rows leak into the exam.
     """
+    if not allow_leaks:
+        refuse_leaking_rows(train, exam, "sweep")
     rows = distinct(train)
     if not rows:
         raise UsageError("the training set has no rows")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from datagen.errors import UsageError
+from datagen.errors import DataError, UsageError
 from datagen.ingest.chunk import chunk_document
 from datagen.jsonl import read_json
 from datagen.probe.config import ProbeConfig
@@ -100,6 +100,22 @@ def test_sweep_fills_both_tables(quick: ProbeConfig, rows: list[Sample], exam: l
     assert sweep_picture(result).count("equal") + sweep_picture(result).count("same number") >= 1
     with pytest.raises(UsageError, match="no layer 'c_attn' in this model"):
         lora_sweep(rows[:16], exam, config=quick, runs_dir=runs, out_dir=tmp_path, targets=("c_attn",))
+
+
+def test_rows_that_leak_into_the_exam_are_refused(quick: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path: Path) -> None:
+    known = [*rows, exam[0]]
+    with pytest.raises(DataError, match="1 of 41 rows of train leak into exam") as caught:
+        learning_curve(known, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path)
+    assert "allow_leaks=True (curve --allow-leaks)" in caught.value.hint
+    with pytest.raises(DataError, match="leak into exam"):
+        lora_sweep(known, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path)
+    with pytest.raises(DataError, match="leak into exam"):
+        measure_slices(known, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path)
+    with pytest.raises(DataError, match="leak into exam"):
+        retrieval_probe(known, exam, [], config=quick, runs_dir=tmp_path, out_dir=tmp_path)
+    # Past that check each goes on to its next.
+    with pytest.raises(UsageError, match="a forecast from 41 to 999 rows"):
+        learning_curve(known, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path, to_rows=999, allow_leaks=True)
 
 
 def test_targets_have_short_names(tiny: Path) -> None:
