@@ -47,6 +47,7 @@ def test_curve_trains_nested_subsets_once(quick: ProbeConfig, rows: list[Sample]
             config=quick,
             runs_dir=runs,
             out_dir=tmp_path,
+            allow_leaks=True,
             fractions=(0.25, 0.5, 1.0),
             seeds=(2, 2, 2),
             to_rows=100,
@@ -76,16 +77,28 @@ def test_curve_trains_nested_subsets_once(quick: ProbeConfig, rows: list[Sample]
 
 def test_curve_refuses_what_it_cannot_know(quick: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a forecast from 40 to 161 rows is not possible") as caught:
-        learning_curve(rows, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path, to_rows=161)
+        learning_curve(rows, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path, allow_leaks=True, to_rows=161)
     assert caught.value.hint == "measure a larger set first; 4 times what was measured is the limit"
     with pytest.raises(UsageError, match="8 rows are too few for a learning curve"):
-        learning_curve(rows[:8], exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path)
+        learning_curve(rows[:8], exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path, allow_leaks=True)
     with pytest.raises(UsageError, match="fractions must increase to 1"):
-        learning_curve(rows, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path, fractions=(0.5, 0.25, 1), seeds=(2, 2, 2))
+        learning_curve(
+            rows, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path, allow_leaks=True, fractions=(0.5, 0.25, 1), seeds=(2, 2, 2)
+        )
 
 
 def test_sweep_fills_both_tables(quick: ProbeConfig, rows: list[Sample], exam: list[Sample], runs: Path, tmp_path: Path) -> None:
-    result = lora_sweep(rows[:16], exam, config=quick, runs_dir=runs, out_dir=tmp_path, ranks=(1, 4), targets=("q,v", "all"), budget_rank=4)
+    result = lora_sweep(
+        rows[:16],
+        exam,
+        config=quick,
+        runs_dir=runs,
+        out_dir=tmp_path,
+        allow_leaks=True,
+        ranks=(1, 4),
+        targets=("q,v", "all"),
+        budget_rank=4,
+    )
     assert [(c.targets, c.rank) for c in result.rank_by_targets.cells] == [("q,v", 1), ("q,v", 4), ("all", 1), ("all", 4)]
     # 2 layers: q 64+64, v 64+32 at rank 1; all seven layers at rank 4
     assert [c.parameters for c in result.rank_by_targets.cells] == [448, 1792, 2048, 8192]
@@ -99,23 +112,22 @@ def test_sweep_fills_both_tables(quick: ProbeConfig, rows: list[Sample], exam: l
     assert result.trained == 10
     assert sweep_picture(result).count("equal") + sweep_picture(result).count("same number") >= 1
     with pytest.raises(UsageError, match="no layer 'c_attn' in this model"):
-        lora_sweep(rows[:16], exam, config=quick, runs_dir=runs, out_dir=tmp_path, targets=("c_attn",))
+        lora_sweep(rows[:16], exam, config=quick, runs_dir=runs, out_dir=tmp_path, allow_leaks=True, targets=("c_attn",))
 
 
 def test_rows_that_leak_into_the_exam_are_refused(quick: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path: Path) -> None:
-    known = [*rows, exam[0]]
-    with pytest.raises(DataError, match="1 of 41 rows of train leak into exam") as caught:
-        learning_curve(known, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path)
+    with pytest.raises(DataError, match="40 of 40 rows of train leak into exam") as caught:
+        learning_curve(rows, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path)
     assert "allow_leaks=True (curve --allow-leaks)" in caught.value.hint
     with pytest.raises(DataError, match="leak into exam"):
-        lora_sweep(known, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path)
+        lora_sweep(rows, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path)
     with pytest.raises(DataError, match="leak into exam"):
-        measure_slices(known, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path)
+        measure_slices(rows, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path)
     with pytest.raises(DataError, match="leak into exam"):
-        retrieval_probe(known, exam, [], config=quick, runs_dir=tmp_path, out_dir=tmp_path)
+        retrieval_probe(rows, exam, [], config=quick, runs_dir=tmp_path, out_dir=tmp_path)
     # Past that check each goes on to its next.
-    with pytest.raises(UsageError, match="a forecast from 41 to 999 rows"):
-        learning_curve(known, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path, to_rows=999, allow_leaks=True)
+    with pytest.raises(UsageError, match="a forecast from 40 to 999 rows"):
+        learning_curve(rows, exam, config=quick, runs_dir=tmp_path, out_dir=tmp_path, to_rows=999, allow_leaks=True)
 
 
 def test_targets_have_short_names(tiny: Path) -> None:
@@ -133,7 +145,7 @@ def test_slices_are_screened_and_the_top_one_confirmed(
     quick: ProbeConfig, rows: list[Sample], exam: list[Sample], runs: Path, tmp_path: Path
 ) -> None:
     config = quick.model_copy(update={"epochs": 1.0})
-    result = measure_slices(rows, exam, config=config, runs_dir=runs, out_dir=tmp_path, by="language", draws=4)
+    result = measure_slices(rows, exam, config=config, runs_dir=runs, out_dir=tmp_path, allow_leaks=True, by="language", draws=4)
     assert {e.name: e.rows for e in result.effects} == {"zh": 20, "en": 20}
     assert result.top == result.effects[0].name
     assert all(e.low <= e.effect <= e.high for e in result.effects)
@@ -142,14 +154,14 @@ def test_slices_are_screened_and_the_top_one_confirmed(
     assert (result.confirmed.compared, result.confirmed.seeds) == ("new - baseline", 2)
     assert slices_picture(result).startswith("<svg")
     with pytest.raises(UsageError, match="by strategy the rows fall into 1 slice"):
-        measure_slices(rows, exam, config=config, runs_dir=runs, out_dir=tmp_path, by="strategy")
+        measure_slices(rows, exam, config=config, runs_dir=runs, out_dir=tmp_path, allow_leaks=True, by="strategy")
 
 
 def test_retrieval_fills_four_cells(
     quick: ProbeConfig, rows: list[Sample], exam: list[Sample], chunks: list[Chunk], runs: Path, tmp_path: Path
 ) -> None:
     config = quick.model_copy(update={"epochs": 4.0})
-    result = retrieval_probe(rows, exam, chunks, config=config, runs_dir=runs, out_dir=tmp_path)
+    result = retrieval_probe(rows, exam, chunks, config=config, runs_dir=runs, out_dir=tmp_path, allow_leaks=True)
     cells = {c.name: c for c in result.cells if c.metric == "nll"}
     assert list(cells) == ["base", "base + retrieved", "tuned", "tuned + retrieved"]
     assert cells["tuned"].high < cells["base"].low
@@ -158,7 +170,7 @@ def test_retrieval_fills_four_cells(
     for (old, new), c in contrasts.items():
         assert c.difference == pytest.approx(cells[new].loss - cells[old].loss)
     assert (result.eval_set, result.questions, result.found, result.trained) == ("recall", 16, None, 2)
-    again = retrieval_probe(rows, exam, chunks, config=config, runs_dir=runs, out_dir=tmp_path)
+    again = retrieval_probe(rows, exam, chunks, config=config, runs_dir=runs, out_dir=tmp_path, allow_leaks=True)
     assert again == result.model_copy(update={"trained": 0})
     assert retrieval_picture(result).startswith("<svg")
 
