@@ -35,6 +35,9 @@ def generate(
     options: Annotated[
         list[str] | None, typer.Option("--with", help="KEY=VALUE of the strategy, for example --with turns=4 of multi_turn.")
     ] = None,
+    reasoning: Annotated[
+        str, typer.Option("--reasoning", help="strip, or keep: one row a request, the model's <think> before its answer.")
+    ] = "strip",
     exam: Annotated[bool, typer.Option("--exam", help="Exam questions, worded unlike training rows.")] = False,
     concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=4096, help="Requests under way at once.")] = 8,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=32, max=8192, help="Token budget of a chunk.")] = 512,
@@ -57,7 +60,8 @@ def generate(
 ) -> None:
     if style not in STYLES:
         raise UsageError(f"--style {style}: no such row style", hint=suggest(style, STYLES))
-    spec = read_spec(strategy, model, options or [], items=items, temperature=temperature, exam=exam)
+    settings = [*(options or []), *([f"reasoning={reasoning}"] if reasoning != "strip" else [])]
+    spec = read_spec(strategy, model, settings, items=items, temperature=temperature, exam=exam)
     from datagen.clients import Account, Limits, open_client, spent_in
     from datagen.generate.funnel import examples_of, funnel_of, require_yield
     from datagen.generate.opening import open_crew

@@ -58,6 +58,7 @@ def parse_response(text: str, request: ChatRequest) -> ChatResponse:
         content: Any = choice["message"].get("content") or ""
         usage: Any = payload.get("usage") or {}
         answer = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+        answer = _with_thought(choice["message"], answer)
         prompt = "\n".join(m.content for m in request.messages)
         return ChatResponse(
             text=answer,
@@ -74,6 +75,12 @@ def parse_response(text: str, request: ChatRequest) -> ChatResponse:
             status=200,
             maybe_billed=True,
         ) from error
+
+
+def _with_thought(message: Mapping[str, Any], answer: str) -> str:
+    """Put what a server tells apart as reasoning (DeepSeek, vLLM, SGLang) before the answer, as models write it themselves."""
+    thought = next((t for name in ("reasoning_content", "reasoning") if isinstance(t := message.get(name), str) and t.strip()), "")
+    return f"<think>\n{thought.strip()}\n</think>\n\n{answer}" if thought and answer else answer
 
 
 def explain_status(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from datagen.generate.defects import pair_defect
+from datagen.generate.reasoning import with_reasoning
 from datagen.generate.round import Asked, Defect, Round
 from datagen.generate.structured import extract_reasoning
 from datagen.generate.writer import ItemList
@@ -78,7 +79,7 @@ def _settle(round_: Round, questions: Sequence[Question], asked: Asked[AnswerIte
             defect = pair_defect(question.text, text, [(item.evidence, span)], round_.chunk.language)
         if keep_reasoning and defect is None and not reasoning:
             defect = ("no_reasoning", "the model gave an answer without reasoning")
-        record = question_answer(question.text.strip(), f"<think>\n{reasoning}\n</think>\n\n{text}" if reasoning else text)
+        record = with_reasoning(question_answer(question.text.strip(), text), reasoning)
         sample = round_.sample(record, asked, [span], parents=question.parents, question_type=question.question_type, **question.tags)
         round_.settle(sample, defect)
     for item in stray:

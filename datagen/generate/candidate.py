@@ -1,5 +1,6 @@
 """What one call of a generation strategy brings back: samples to consider, samples already found bad, and its price."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from datagen.schemas.sample import Sample
@@ -23,3 +24,14 @@ class Candidates:
     requests: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+
+
+def together(parts: Sequence[Candidates]) -> Candidates:
+    """Return the outcome of several calls as one, in their order."""
+    return Candidates(
+        [sample for part in parts for sample in part.samples],
+        [dropped for part in parts for dropped in part.dropped],
+        requests=sum(part.requests for part in parts),
+        tokens_in=sum(part.tokens_in for part in parts),
+        tokens_out=sum(part.tokens_out for part in parts),
+    )

@@ -96,7 +96,7 @@ def open_strategy(spec: AnySpec, client: Client | None, *, library: Path | None 
         case specs.QASpec():
             return strategies.QA(client, **_frame(spec, library))
         case specs.TwoStepQASpec():
-            return strategies.TwoStepQA(client, keep_reasoning=spec.reasoning == "keep", **_frame(spec, library))
+            return strategies.TwoStepQA(client, **_frame(spec, library))
         case specs.MultiTurnSpec():
             return strategies.MultiTurn(client, turns=spec.turns, **_frame(spec, library))
         case specs.MultiChunkSpec():
@@ -197,5 +197,6 @@ def _frame(spec: AskingSpec | ContrastSpec, library: Path | None) -> Frame:
         items=spec.items_per_request,
         temperature=spec.temperature,
         max_tokens=spec.max_tokens,
+        keep_reasoning=isinstance(spec, specs.AnsweringSpec) and spec.reasoning == "keep",
         library=library,
     )

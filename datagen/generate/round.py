@@ -18,8 +18,9 @@ from datagen.clients.spec import ModelSpec
 from datagen.generate.candidate import Candidates
 from datagen.generate.grounding import locate
 from datagen.generate.prompts import Prompt, load_prompt
+from datagen.generate.reasoning import has_reasoning, with_reasoning
 from datagen.generate.strategy import Purpose
-from datagen.generate.structured import ask, strict_schema
+from datagen.generate.structured import ask, extract_reasoning, strict_schema
 from datagen.hashing import fingerprint
 from datagen.schemas.document import Chunk, Document
 from datagen.schemas.record import Record, TextRecord
@@ -55,13 +56,19 @@ class Asked(Generic[T]):
 
 @dataclass(slots=True)
 class Round:
-    """The call. ``samples`` and ``dropped`` fill up in the order things were found."""
+    """The call. ``samples`` and ``dropped`` fill up in the order things were found.
+
+    With ``keep_reasoning`` every answer gets the reasoning that led to it as ``<think>`` (of a conversation the last one: chat templates
+    show a model no earlier thoughts). Rows without any are dropped, ``no_reasoning``, and all but the first kept row of one answer,
+    ``shared_reasoning``: it is about several.
+    """
 
     desk: Desk
     document: Document
     chunk: Chunk
     purpose: Purpose
     attempt: int
+    keep_reasoning: bool = False
     samples: list[Sample] = field(default_factory=list[Sample])
     dropped: list[Dropped] = field(default_factory=list[Dropped])
     requests: int = 0
@@ -136,16 +143,26 @@ class Round:
     ) -> Sample:
         """Wrap a record with this call's provenance and tags; quotes that were not found are left out of the evidence."""
         spans = tuple(span for span in evidence if span is not None)
+        if self.keep_reasoning:
+            record = with_reasoning(record, extract_reasoning(asked.text))
         provenance = self._provenance(asked.prompt, asked.request, spans, tuple(parents))
         return self._tagged(record, provenance, ({"question_type": question_type} if question_type else {}) | tags)
 
     def settle(self, sample: Sample, defect: Defect | None) -> bool:
         """Keep a sample without a defect, drop one with; say whether it was kept."""
+        defect = defect or (self._reasoning_defect(sample) if self.keep_reasoning else None)
         if defect is None:
             self.samples.append(sample)
         else:
             self.dropped.append(Dropped(sample, *defect))
         return defect is None
+
+    def _reasoning_defect(self, sample: Sample) -> Defect | None:
+        if not has_reasoning(sample.record):
+            return "no_reasoning", "the model gave an answer without reasoning"
+        if any(s.provenance.request_key == sample.provenance.request_key for s in self.samples):
+            return "shared_reasoning", "more rows came than were asked for: the reasoning is about all of them"
+        return None
 
     def drop_text(self, text: str, prompt: Prompt, request: ChatRequest, defect: Defect) -> None:
         """Drop what never became a row, as its text."""

@@ -35,6 +35,14 @@ class AskingSpec(SamplingSpec):
     model: str = Field(description="openai:MODEL, openai:MODEL@BASE_URL, gemini:MODEL, local:PATH, or replay: in front")
 
 
+class AnsweringSpec(AskingSpec):
+    """A strategy whose model writes the answers, so that its reasoning can go before them."""
+
+    reasoning: Literal["strip", "keep"] = Field(
+        default="strip", description="keep: one row a request, the model's reasoning as <think> before the answer; never in the exam"
+    )
+
+
 class ContrastSpec(SamplingSpec):
     """A strategy that spoils grounded answers: those of ``qa`` by a model, or without a model those of ``extractive``."""
 
@@ -53,34 +61,33 @@ class PassageSpec(OfflineSpec):
     kind: Literal["passage"]
 
 
-class QASpec(AskingSpec):
+class QASpec(AnsweringSpec):
     """Question and answer rows written by an LLM, each with a verbatim quote that is checked."""
 
     kind: Literal["qa"]
 
 
-class TwoStepQASpec(AskingSpec):
+class TwoStepQASpec(AnsweringSpec):
     """Questions first, then answers from the passage in a second request."""
 
     kind: Literal["two_step_qa"]
-    reasoning: Literal["strip", "keep"] = Field(default="strip", description="keep: one question a request, <think> before the answer")
 
 
-class MultiTurnSpec(AskingSpec):
+class MultiTurnSpec(AnsweringSpec):
     """Conversations of several questions and answers, each turn with its quote."""
 
     kind: Literal["multi_turn"]
     turns: int = Field(default=3, ge=2, le=10)
 
 
-class MultiChunkSpec(AskingSpec):
+class MultiChunkSpec(AnsweringSpec):
     """Questions that need two passages of a document."""
 
     kind: Literal["multi_chunk"]
     passage_tokens: int = Field(default=512, ge=32, le=8192, description="token budget of the second passage")
 
 
-class UnanswerableSpec(AskingSpec):
+class UnanswerableSpec(AnsweringSpec):
     """Questions the document does not answer, and answers that say so."""
 
     kind: Literal["unanswerable"]
@@ -92,20 +99,20 @@ class BackTranslationSpec(AskingSpec):
     kind: Literal["back_translation"]
 
 
-class SelfInstructSpec(AskingSpec):
+class SelfInstructSpec(AnsweringSpec):
     """Varied tasks, each unlike those in the pool before it."""
 
     kind: Literal["self_instruct"]
     most_similar: float = Field(default=0.7, gt=0, le=1, description="ROUGE-L to any task of the pool must stay below")
 
 
-class EvolveSpec(AskingSpec):
+class EvolveSpec(AnsweringSpec):
     """Questions made harder, then answered again from the passage."""
 
     kind: Literal["evolve"]
 
 
-class PersonaSpec(AskingSpec):
+class PersonaSpec(AnsweringSpec):
     """Questions as readers in different roles would ask them."""
 
     kind: Literal["persona"]
@@ -113,13 +120,13 @@ class PersonaSpec(AskingSpec):
     readers: tuple[str, ...] = Field(default=(), max_length=20, description="roles given by you, instead")
 
 
-class ActiveReadingSpec(AskingSpec):
+class ActiveReadingSpec(AnsweringSpec):
     """Ways to study a passage, chosen by the model, each carried out as a task with its result."""
 
     kind: Literal["active_reading"]
 
 
-class ParaphraseSpec(AskingSpec):
+class ParaphraseSpec(AnsweringSpec):
     """Other phrasings of accepted questions, with the answer said anew."""
 
     kind: Literal["paraphrase"]
@@ -182,7 +189,9 @@ def model_of(spec: AnySpec) -> str | None:
 def examiner(spec: AnySpec) -> AnySpec:
     """Return the spec that writes exam questions in a strategy's stead: itself, or ``qa`` with the same model."""
     match spec:
-        case ExtractiveSpec() | QASpec() | PassageSpec() | PreferenceSpec() | FeedbackSpec():
+        case QASpec():
+            return spec.model_copy(update={"reasoning": "strip"})
+        case ExtractiveSpec() | PassageSpec() | PreferenceSpec() | FeedbackSpec():
             return spec
         case _:
             return QASpec(kind="qa", **_shared(spec))

@@ -98,6 +98,8 @@ def extract_json(text: str) -> str:
 def extract_reasoning(text: str) -> str:
     """Return what a model wrote between ``<think>`` and ``</think>`` before its answer; '' if nothing (an opening tag may be missing)."""
     head, closed, _ = text.strip().partition("</think>")
+    if head[:1] in ("{", "["):
+        return ""  # a tag inside a string of the answer
     return head.strip().removeprefix("<think>").strip() if closed else ""
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
 from pydantic import BaseModel, model_validator
 
 from datagen.clients import Client, Parameters, parse_spec
-from datagen.generate.candidate import Candidates
+from datagen.generate.candidate import Candidates, together
 from datagen.generate.prompts import load_prompt
 from datagen.generate.round import Desk, Round
 from datagen.generate.strategy import Purpose
@@ -41,6 +41,7 @@ class Frame(TypedDict):
         items: rows asked for in one request; 5 if absent.
         temperature: sampling temperature, 0 to 2; 0.7 if absent.
         max_tokens: longest completion; absent or None leaves room for the items asked for.
+        keep_reasoning: put the model's ``<think>`` before the answer it led to, one row a request; False if absent.
         library: folder given with ``--library``, searched for prompts first.
     """
 
@@ -48,6 +49,7 @@ class Frame(TypedDict):
     items: NotRequired[int]
     temperature: NotRequired[float]
     max_tokens: NotRequired[int | None]
+    keep_reasoning: NotRequired[bool]
     library: NotRequired[Path | None]
 
 
@@ -65,6 +67,7 @@ class Writer(ABC):
         rules: raised whenever the checks change what is kept, so that a rerun does not reuse older rows.
         requests_per_round: requests one ``propose`` usually makes, for prices.
         one_row_a_request: whether the items of a round are asked for one by one, for prices.
+        answers_apart: whether the answers are asked for in requests of their own, so that only those need one row each.
         tokens_per_item, tokens_beside: room for one item, and for all else, in the default ``max_tokens``.
 
     Raises:
@@ -75,8 +78,9 @@ class Writer(ABC):
     prompts: ClassVar[tuple[str, ...]]
     forms: ClassVar[tuple[type[BaseModel], ...]]
     rules: ClassVar[int] = 1
-    requests_per_round: ClassVar[int] = 1
-    one_row_a_request: ClassVar[bool] = False
+    requests_per_round: int = 1
+    one_row_a_request: bool = False
+    answers_apart: ClassVar[bool] = False
     tokens_per_item: ClassVar[int] = 400
     tokens_beside: ClassVar[int] = 400
 
@@ -84,7 +88,14 @@ class Writer(ABC):
         items = frame.get("items", ITEMS)
         most = frame.get("max_tokens") or self.tokens_per_item * items + self.tokens_beside
         parameters = Parameters(temperature=frame.get("temperature", 0.7), max_tokens=most)
-        self._desk = Desk(self.name, client, parse_spec(frame["model"]), items, parameters, frame.get("library"))
+        self.keep_reasoning = frame.get("keep_reasoning", False)
+        # What a model thinks belongs to all rows of its answer, so each row is asked for alone: ``items`` small rounds make one.
+        self._rounds = items if self.keep_reasoning and not self.answers_apart else 1
+        if self.keep_reasoning and self.answers_apart:
+            self.requests_per_round += items - 1
+        elif self.keep_reasoning:
+            self.one_row_a_request = True
+        self._desk = Desk(self.name, client, parse_spec(frame["model"]), items // self._rounds, parameters, frame.get("library"))
 
     def options(self) -> JsonObject:
         """Return the settings of this strategy alone that change its output."""
@@ -96,7 +107,8 @@ class Writer(ABC):
         prompts = [load_prompt(p.format(language=language), desk.library).sha256 for p in self.prompts for language in ("zh", "en")]
         spec = [desk.spec.provider, desk.spec.base_url, desk.spec.model]
         schemas = [strict_schema(form) for form in self.forms]
-        return fingerprint([self.name, self.rules, prompts, spec, desk.items, desk.parameters.to_json(), schemas, self.options()])
+        options = self.options() | ({"keep_reasoning": self._rounds} if self.keep_reasoning else {})
+        return fingerprint([self.name, self.rules, prompts, spec, desk.items, desk.parameters.to_json(), schemas, options])
 
     async def propose(self, document: Document, chunk: Chunk, *, purpose: Purpose, attempt: int) -> Candidates:
         """Write one round of rows about ``chunk``.
@@ -104,9 +116,13 @@ class Writer(ABC):
         Raises:
             ProviderError: no request can be served. A request that fails alone becomes a dropped row, ``request_failed``.
         """
-        round_ = Round(self._desk, document, chunk, purpose, attempt)
-        await self.write(round_)
-        return round_.candidates()
+        alone = self.keep_reasoning and not self.answers_apart
+        rounds: list[Round] = []
+        for number in range(attempt * self._rounds, (attempt + 1) * self._rounds):
+            round_ = Round(self._desk, document, chunk, purpose, number, keep_reasoning=alone)
+            await self.write(round_)
+            rounds.append(round_)
+        return together([round_.candidates() for round_ in rounds])
 
     @abstractmethod
     async def write(self, round_: Round) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from datagen import library
 from datagen.errors import UsageError, suggest
-from datagen.generate.specs import METHOD, SPECS, JudgeSpec, Method, StrategySpec
+from datagen.generate.specs import METHOD, SPECS, AnsweringSpec, AskingSpec, JudgeSpec, Method, StrategySpec
 from datagen.jsonl import read_text
 from datagen.probe.config import ProbeConfig
 from datagen.schemas.document import Language
@@ -43,6 +43,7 @@ class GenerateSpec(Frozen):
     """How rows are made. All strategies of a recipe make rows that are learned by one method (see ``generate.specs.METHOD``)."""
 
     model: str | None = Field(default=None, description="asked by every strategy that needs a model and names none")
+    reasoning: Literal["strip", "keep"] | None = Field(default=None, description="for all strategies that take it and name none")
     strategies: tuple[StrategySpec, ...] = Field(min_length=1)
     persona: dict[Language, str] = {}
     max_attempts: int = Field(default=3, ge=1, le=20)
@@ -56,15 +57,20 @@ class GenerateSpec(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_model(cls, tree: Any) -> Any:
-        """Give the model to the strategies that need one (a contrast works without) and name none."""
-        if not isinstance(tree, dict) or not tree.get("model") or not isinstance(tree.get("strategies"), list | tuple):
+    def _share(cls, tree: Any) -> Any:
+        """Give model and reasoning to the strategies that take them (a contrast works without a model) and name none."""
+        if not isinstance(tree, dict) or not isinstance(tree.get("strategies"), list | tuple):
             return cast("Any", tree)
         named: dict[str, Any] = {**tree}
-        needs = {kind for kind, spec in SPECS.items() if "model" in spec.model_fields and spec.model_fields["model"].is_required()}
-        named["strategies"] = [
-            {"model": named["model"], **s} if isinstance(s, dict) and s.get("kind") in needs else s for s in named["strategies"]
-        ]
+        takers = {
+            "model": {kind for kind, spec in SPECS.items() if issubclass(spec, AskingSpec)},
+            "reasoning": {kind for kind, spec in SPECS.items() if issubclass(spec, AnsweringSpec)},
+        }
+        for key, kinds in takers.items():
+            if named.get(key):
+                named["strategies"] = [
+                    {key: named[key], **s} if isinstance(s, dict) and s.get("kind") in kinds else s for s in named["strategies"]
+                ]
         return named
 
     @model_validator(mode="after")

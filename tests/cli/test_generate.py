@@ -103,6 +103,8 @@ def test_any_strategy_and_its_settings_on_the_command_line(tmp_path: Path, docs:
         assert dry["requests"] >= 3
         code, priced, _ = run(capsys, *common, "--strategy", "evolve", "--json", "--dry-run")
         assert (code, priced["requests"]) == (0, 3 * dry["requests"])
+        code, priced, _ = run(capsys, *common, "--strategy", "qa", "--reasoning", "keep", "--json", "--dry-run")
+        assert (code, priced["requests"]) == (0, 15)  # a request a row: 12 rows at the yield to expect
         # Only qa has prompts for the exam: it stands in for the others.
         code, value, _ = run(capsys, *dialogue, "--exam")
     assert (code, value["accepted"], {s.provenance.strategy for s in samples(out)}) == (0, 12, {"qa"})
@@ -245,6 +247,7 @@ def test_a_budget_ends_the_run_with_its_rows(tmp_path: Path, docs: Path, capsys:
         (["--strategy", "qua", "-n", "1"], "did you mean 'qa'"),
         (["--style", "tasks"], "did you mean 'task'"),
         (["--strategy", "multi_turn", "--model", "openai:m", "--with", "turn=4"], "--with turn=4: no such setting of multi_turn"),
+        (["--strategy", "qa", "--model", "openai:m", "--reasoning", "kept"], "--with reasoning: Input should be 'strip' or 'keep'"),
         (["--strategy", "multi_turn", "--model", "openai:m", "--with", "turns=1"], "turns: Input should be greater than or equal to 2"),
         (["--strategy", "evolve"], "--strategy evolve needs --model"),
         (["--strategy", "qa"], "--strategy qa needs --model"),

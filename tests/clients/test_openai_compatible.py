@@ -50,6 +50,14 @@ def test_reads_text_reason_and_usage() -> None:
     assert answer.model == "qwen3-4b-awq"
 
 
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_told_apart_stands_before_the_answer(name: str) -> None:
+    message = {"role": "assistant", "content": "押金 300 元。", name: "材料写明了押金。"}
+    answer = parse_response(json.dumps({"choices": [{"message": message}]}), REQUEST)
+    assert answer.text == "<think>\n材料写明了押金。\n</think>\n\n押金 300 元。"
+    assert parse_response(json.dumps({"choices": [{"message": {**message, name: None}}]}), REQUEST).text == "押金 300 元。"
+
+
 def test_a_server_without_usage_gets_estimates_and_a_refusal_is_empty_text() -> None:
     answer = parse_response('{"choices": [{"message": {"content": null, "refusal": "no"}}]}', REQUEST)
     assert (answer.text, answer.finish_reason, answer.tokens_out) == ("", "stop", 0)

@@ -163,18 +163,62 @@ def test_questions_without_a_grounded_answer(
     assert len(found.samples) == 2 - min(len(expected), 2)
 
 
-@pytest.mark.parametrize(("fault", "kept"), [("think", 4), ("", 0)])
-def test_reasoning_is_kept_by_choice(fault: str, kept: int, documents: Documents, propose_with: Propose) -> None:
+# Requests that give reasoning of its own to each of four rows: one a row, and those that write no answers.
+REASONED = {
+    "qa": 4,
+    "two_step_qa": 1 + 4,
+    "multi_turn": 4,
+    "multi_chunk": 4,
+    "unanswerable": 4 * 2,
+    "self_instruct": 4,
+    "evolve": 2 + 4,
+    "persona": 1 + 4,
+    "active_reading": 4 * 2,
+    "paraphrase": 4 * 2,
+}
+THOUGHT = "<think>\nThe passage says {several things}.\n</think>\n\n"
+
+
+def test_every_strategy_that_writes_answers_can_keep_reasoning() -> None:
+    assert set(REASONED) == {kind for kind, spec in SPECS.items() if "reasoning" in spec.model_fields} == set(ROUNDS) - {
+        "back_translation",
+        "span_question",
+    }
+
+
+@pytest.mark.parametrize("fault", ["think", ""])
+@pytest.mark.parametrize("kind", REASONED)
+def test_reasoning_is_kept_by_choice(kind: str, fault: str, documents: Documents, propose_with: Propose) -> None:
+    settings = SETTINGS.get(kind, {})
     with StubServer(faults=Faults({fault: 1} if fault else {})) as stub:
-        (found,) = propose_with(stub, "two_step_qa", documents["en"], reasoning="keep")
-        assert stub.stats()["paid"] == 5
-        (stripped,) = propose_with(stub, "two_step_qa", documents["en"])
-    assert len(found.samples) == kept
-    assert set(reasons(found)) == (set() if kept else {"no_reasoning"})
+        (found,) = propose_with(stub, kind, documents["en"], reasoning="keep", **settings)
+        assert stub.stats()["paid"] == REASONED[kind]
+        (stripped,) = propose_with(stub, kind, documents["en"], **settings)
+    # Asked for "at most" one pair, the stub gives three.
+    extra = {"shared_reasoning"} if kind == "multi_chunk" else set[str]()
+    assert set(reasons(found)) == (extra if fault else {"no_reasoning"})
+    assert bool(found.samples) == bool(fault)
+    assert len({s.provenance.request_key for s in found.samples}) == len(found.samples)
     for sample in found.samples:
-        quote = sample.provenance.evidence[0].quote
-        assert completion_text(sample.record) == f"<think>\nThe passage says {{several things}}.\n</think>\n\n{quote}"
+        assert isinstance(sample.record, ConversationRecord)
+        *before, last = [m.content for m in sample.record.messages if m.role == "assistant"]
+        assert last.startswith(THOUGHT)
+        assert last.count("<think>") == 1
+        assert not [text for text in before if "<think>" in text]
+    assert stripped.samples
     assert all("<think>" not in completion_text(s.record) for s in stripped.samples)
+
+
+def test_reasoning_about_several_rows_goes_with_one(documents: Documents, propose_with: Propose) -> None:
+    items = [
+        {"evidence": quote, "question": question, "answer": quote, "question_type": "factual"}
+        for question, quote in (("金卡会员的积分多久内补登？", "补登期限为离店后 30 天"), ("延迟退房到几点免费？", "延迟退房到 14:00 免费"))
+    ]
+    content = "<think>两条规定。</think>" + json.dumps({"items": items}, ensure_ascii=False)
+    with StubServer(script=[{"content": content}]) as stub:
+        (found,) = propose_with(stub, "qa", documents["zh"], reasoning="keep", items_per_request=1)
+    assert [completion_text(s.record) for s in found.samples] == ["<think>\n两条规定。\n</think>\n\n补登期限为离店后 30 天"]
+    assert reasons(found) == ["shared_reasoning"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

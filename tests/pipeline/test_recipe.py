@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import UsageError
-from datagen.generate.specs import SPECS
-from datagen.pipeline.recipe import load_any_recipe, load_recipe
+from datagen.generate.specs import SPECS, examiners
+from datagen.pipeline.recipe import GenerateSpec, load_any_recipe, load_recipe
 
 GOOD = """
 name: mine
@@ -33,6 +33,20 @@ def test_settings_replace_values_by_path(tmp_path: Path) -> None:
     path.write_text(GOOD, encoding="utf-8")
     recipe = load_recipe(str(path), settings=["sizes=[5]", "generate.strategies.0.weight=2", "probe.seeds=1", "exam.size=7"])
     assert (recipe.sizes, recipe.generate.strategies[0].weight, recipe.probe.seeds, recipe.exam.size) == ((5,), 2.0, 1, 7)
+
+
+def test_model_and_reasoning_are_shared_by_those_that_take_them() -> None:
+    strategies = [{"kind": "qa"}, {"kind": "evolve", "reasoning": "strip"}, {"kind": "span_question"}, {"kind": "extractive"}]
+    spec = GenerateSpec.model_validate({"model": "openai:m", "reasoning": "keep", "strategies": strategies})
+    found = [s.model_dump(include={"model", "reasoning"}) for s in spec.strategies]
+    assert found == [
+        {"model": "openai:m", "reasoning": "keep"},
+        {"model": "openai:m", "reasoning": "strip"},
+        {"model": "openai:m"},
+        {},
+    ]
+    # The exam has no reasoning.
+    assert {getattr(s, "reasoning", "strip") for s in examiners(spec.strategies)} == {"strip"}
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ class Evolve(Writer):
     prompts = (TRAIN_PROMPT, PROMPT, ANSWER_PROMPT)
     forms = (QAItems, HarderItems, AnswerItems)
     requests_per_round = 3
+    answers_apart = True
 
     async def write(self, round_: Round) -> None:
         pairs = await ask_pairs(round_)
@@ -65,4 +66,4 @@ class Evolve(Writer):
                 questions.append(Question(text, base.item.question_type, (base.sample.id,), tags))
             else:
                 round_.settle(round_.sample(question_answer(text, ""), asked, []), defect)
-        await answer_questions(round_, questions)
+        await answer_questions(round_, questions, keep_reasoning=self.keep_reasoning)

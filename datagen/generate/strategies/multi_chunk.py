@@ -52,9 +52,10 @@ class MultiChunk(Writer):
 
     async def write(self, round_: Round) -> None:
         partners = related_passages(round_.document, round_.chunk, max_tokens=self._passage_tokens)
-        if round_.attempt >= len(partners):
+        number = round_.attempt // self._rounds
+        if number >= len(partners):
             return
-        other = partners[round_.attempt]
+        other = partners[number]
         headings = " > ".join(other.heading_path)
         asked = await round_.ask(PROMPT, TwoPassageItems, other_passage=other.text, other_headings=headings, other_id=other.id)
         if asked is None:

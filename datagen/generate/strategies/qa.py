@@ -53,7 +53,8 @@ class QA(Writer):
 
     async def write(self, round_: Round) -> None:
         """Ask for one round of items; one request, two if the first answer does not fit the schema."""
-        round_.samples.extend(pair.sample for pair in await ask_pairs(round_))
+        for pair in await ask_pairs(round_):
+            round_.settle(pair.sample, None)
 
 
 async def ask_pairs(round_: Round) -> list[Pair]:

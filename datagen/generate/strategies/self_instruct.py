@@ -59,7 +59,7 @@ class SelfInstruct(Writer):
         pool = [line.lstrip("- ").strip() for line in seeds.splitlines() if line.strip()]
         for attempt in range(round_.attempt):
             # Paid for when that attempt was made; here it only tells what the pool held.
-            earlier = Round(round_.desk, round_.document, round_.chunk, round_.purpose, attempt)
+            earlier = Round(round_.desk, round_.document, round_.chunk, round_.purpose, attempt, keep_reasoning=round_.keep_reasoning)
             await self._attempt(earlier, pool)
         await self._attempt(round_, pool)
 

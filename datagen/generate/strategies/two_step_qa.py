@@ -6,14 +6,12 @@ it, or says that the passage does not. Two requests a round, more with ``reasoni
 Source: X. Zhang and Q. Yang, "Self-QA: Unsupervised knowledge guided language model alignment", 2023 (arXiv 2305.11952).
 """
 
-from typing import Literal, Unpack
+from typing import Literal
 
-from datagen.clients import Client
 from datagen.generate.answering import ANSWER_PROMPT, AnswerItems, Question, answer_questions
 from datagen.generate.defects import question_defect
 from datagen.generate.round import Round
-from datagen.generate.writer import Frame, ItemList, Writer
-from datagen.jsonl import JsonObject
+from datagen.generate.writer import ItemList, Writer
 from datagen.schemas.record import Frozen, question_answer
 
 QUESTIONS_PROMPT = "two_step_qa/{language}.v1"
@@ -33,19 +31,13 @@ class AskedQuestions(ItemList):
 
 
 class TwoStepQA(Writer):
-    """The strategy (see the module). ``keep_reasoning`` puts the model's ``<think>`` before each answer."""
+    """The strategy (see the module)."""
 
     name = "two_step_qa"
     prompts = (QUESTIONS_PROMPT, ANSWER_PROMPT)
     forms = (AskedQuestions, AnswerItems)
     requests_per_round = 2
-
-    def __init__(self, client: Client, *, keep_reasoning: bool = False, **frame: Unpack[Frame]) -> None:
-        super().__init__(client, **frame)
-        self._keep_reasoning = keep_reasoning
-
-    def options(self) -> JsonObject:
-        return {"keep_reasoning": self._keep_reasoning}
+    answers_apart = True
 
     async def write(self, round_: Round) -> None:
         asked = await round_.ask(QUESTIONS_PROMPT, AskedQuestions)
@@ -58,4 +50,4 @@ class TwoStepQA(Writer):
                 questions.append(Question(item.question.strip(), item.question_type))
             else:
                 round_.settle(round_.sample(question_answer(item.question.strip(), ""), asked, []), defect)
-        await answer_questions(round_, questions, keep_reasoning=self._keep_reasoning)
+        await answer_questions(round_, questions, keep_reasoning=self.keep_reasoning)
