@@ -41,7 +41,7 @@ _UNIT = re.compile(r"(?<=\d)(?P<gap>\s*-?)(?P<unit>" + "|".join(rf"{u}{'(?![a-z]
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A wrong answer and how it was made (``number``, ``unit``, ``span``)."""
+    """A wrong answer and how it was made (``number``, ``unit``, ``span``; ``probe_model``: see ``rejecting``)."""
 
     text: str
     way: str

@@ -4,7 +4,7 @@ One client a model means one limiter, one count of costs and one budget for it; 
 account, so that the cap holds over all of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,19 @@ from datagen.generate import specs
 from datagen.generate.grading import empty_prompt
 from datagen.generate.judging import Judged
 from datagen.generate.pricing import DryClient, DryJudge, Estimate, estimate
-from datagen.generate.specs import METHOD, AnySpec, AskingSpec, ContrastSpec, JudgeSpec, SamplingSpec, examiners, model_of
+from datagen.generate.rejecting import Rejecter
+from datagen.generate.specs import (
+    METHOD,
+    AnySpec,
+    AskingSpec,
+    ContrastSpec,
+    JudgeSpec,
+    PreferenceSpec,
+    SamplingSpec,
+    examiners,
+    model_of,
+    models_of,
+)
 from datagen.generate.strategy import Purpose, Strategy
 from datagen.generate.writer import Frame, Writer
 from datagen.schemas.document import Chunk, Document
@@ -61,11 +73,11 @@ def open_crew(
     Raises:
         UsageError: a spec's model is not one, or ``open_model`` refuses it.
     """
-    models = [*map(model_of, wanted), judge.model if judge else None]
-    clients = {model: open_model(model) for model in dict.fromkeys(filter(None, models))}
+    models = [*(model for spec in wanted for model in models_of(spec)), *((judge.model,) if judge else ())]
+    clients = {model: open_model(model) for model in dict.fromkeys(models)}
 
     def opened(specs_: Sequence[AnySpec]) -> Weighted:
-        strategies = [(open_strategy(spec, clients.get(model_of(spec) or ""), library=library), spec.weight) for spec in specs_]
+        strategies = [(open_strategy(spec, clients, library=library), spec.weight) for spec in specs_]
         if judge is None:
             return strategies
         client = clients[judge.model]
@@ -74,21 +86,26 @@ def open_crew(
     return Crew(opened(wanted), opened(examiners(tuple(wanted))), tuple(clients.values()))
 
 
-def open_strategy(spec: AnySpec, client: Client | None, *, library: Path | None = None) -> Strategy:
-    """Open one strategy over a client of its model (None for a strategy without one).
+def open_strategy(spec: AnySpec, clients: Mapping[str, Client], *, library: Path | None = None) -> Strategy:
+    """Open one strategy over the clients of its models.
 
     Raises:
         UsageError: the spec has a model and there is no client, or its model is not a spec.
     """
     from datagen.generate import strategies
 
+    client = clients.get(model_of(spec) or "")
     match spec:
         case specs.ExtractiveSpec():
             return strategies.Extractive(library)
         case specs.PassageSpec():
             return strategies.Passage()
         case specs.PreferenceSpec():
-            return strategies.Preference(_base(spec, client, library))
+            base = _base(spec, client, library)
+            if spec.rejected == "rules":
+                return strategies.Preference(base)
+            small = clients[spec.probe_model]
+            return strategies.Preference(base, Rejecter(small, model=spec.probe_model, temperature=spec.temperature, library=library))
         case specs.FeedbackSpec():
             return strategies.Feedback(_base(spec, client, library))
         case _ if client is None:
@@ -149,7 +166,10 @@ async def price_spec(
     """
     store = ResponseStore(store_path) if store_path.exists() else None
     client = DryClient(store)
-    strategy = open_strategy(spec, client, library=library)
+    if isinstance(spec, PreferenceSpec):
+        # What a model on this machine writes costs nothing.
+        spec = spec.model_copy(update={"rejected": "rules"})
+    strategy = open_strategy(spec, {model_of(spec) or "": client}, library=library)
     writer = strategy if isinstance(strategy, Writer) else None
     items = spec.items_per_request if isinstance(spec, SamplingSpec) else 1
     dry_judge = _dry_judge(spec, chunks, store, judge_price, library) if judge else None

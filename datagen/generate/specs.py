@@ -5,7 +5,7 @@ the exam for a kind: ``qa`` has prompts of its own for it, and rows that are lea
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeGuard, get_args
 
 from pydantic import Field
 
@@ -142,6 +142,8 @@ class PreferenceSpec(ContrastSpec):
     """Pairs of a grounded answer and one proved wrong against the evidence (DPO, reward models)."""
 
     kind: Literal["preference"]
+    rejected: Literal["rules", "probe_model"] = Field(default="rules", description="who writes the rejected answers; all are proved wrong")
+    probe_model: str = Field(default="local:gemma3-270m", pattern="^(replay:)?local:.", description="a small model on this machine")
 
 
 class FeedbackSpec(ContrastSpec):
@@ -184,6 +186,16 @@ METHOD: Mapping[str, Method] = {**dict.fromkeys(SPECS, "sft"), "preference": "dp
 def model_of(spec: AnySpec) -> str | None:
     """Return the model a strategy asks, None for one without."""
     return spec.model if isinstance(spec, AskingSpec | ContrastSpec) else None
+
+
+def models_of(spec: AnySpec) -> tuple[str, ...]:
+    """Return all models a strategy asks: its own, and the one that writes the rejected answers of pairs."""
+    own = model_of(spec)
+    return (*((own,) if own else ()), *((spec.probe_model,) if _probes(spec) else ()))
+
+
+def _probes(spec: AnySpec) -> TypeGuard[PreferenceSpec]:
+    return isinstance(spec, PreferenceSpec) and spec.rejected == "probe_model"
 
 
 def examiner(spec: AnySpec) -> AnySpec:

@@ -2,7 +2,9 @@
 
 Starts from the rows of ``qa``, or without a model from those of ``extractive``. The rejected answer differs in one number, unit or place
 (``contrast``): it teaches what the documents say, not a tone. Each row has the score ``length_ratio`` (rejected over chosen, characters)
-and the tag ``rejection`` (``number``, ``unit``, ``span``). Reasons beside the base's: ``no_provable_rejection``, ``not_one_turn``.
+and the tag ``rejection`` (``number``, ``unit``, ``span``). With ``rejected: probe_model`` a small local model writes the rejected answers
+without the source, and those that the evidence refutes are kept (``rejecting``; tag ``probe_model``). Reasons beside the base's:
+``no_provable_rejection``, ``not_one_turn``, those of ``rejecting``.
 
 Source: R. Rafailov et al., "Direct preference optimization", NeurIPS 2023 (arXiv 2305.18290); wrong answers by entity substitution as in
 S. Longpre et al., "Entity-based knowledge conflicts in question answering", EMNLP 2021 (arXiv 2109.05052); length as a shortcut: R. Park et

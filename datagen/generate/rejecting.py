@@ -1,0 +1,101 @@
+"""Wrong answers that a small model gives without the source: what a model to be tuned would say itself, for preference pairs.
+
+The model sees the question alone. Its answer is kept only when the evidence refutes it by rule, as for ``contrast``: it states a number,
+time, date or amount, with its unit, that the evidence does not. Reasons for the others: ``rejected_not_refuted`` (nothing in it that the
+evidence contradicts; it may be right), ``rejected_no_answer`` (empty, the question or an example of the prompt again, or in another
+language: no pair teaches by it), ``rejected_failed`` (no answer came).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from datagen.clients import ChatMessage, ChatRequest, ChatResponse, Client, Parameters, RequestFailed, parse_spec
+from datagen.generate.contrast import Wrong
+from datagen.generate.defects import Defect, answer_language_defect
+from datagen.generate.grounding import check_answer
+from datagen.generate.prompts import load_prompt
+from datagen.generate.structured import ask, strict_schema
+from datagen.hashing import fingerprint
+from datagen.schemas.document import Document, Language
+from datagen.schemas.record import Frozen, prompt_text
+from datagen.schemas.sample import Sample
+
+PROMPT = "preference/rejected_{language}.v1"
+LONGEST = 128
+"""Tokens of an answer."""
+
+
+class WrittenAnswer(Frozen):
+    """The answer."""
+
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A wrong answer, or why there is none; and the responses on the way."""
+
+    found: Wrong | Defect
+    responses: tuple[ChatResponse, ...] = ()
+
+
+class Rejecter:
+    """Asks a small model.
+
+    Args:
+        client: of the model; its store makes a second run free.
+        model: its spec.
+        temperature: of sampling.
+        library: folder given with ``--library``, searched for prompts first.
+    """
+
+    def __init__(self, client: Client, *, model: str, temperature: float = 0.7, library: Path | None = None) -> None:
+        self._client = client
+        self._spec = parse_spec(model)
+        self._parameters = Parameters(temperature, LONGEST)
+        self._library = library
+
+    def fingerprint(self) -> str:
+        """Return a hash of prompts, model and parameters."""
+        prompts = [load_prompt(PROMPT.format(language=language), self._library).sha256 for language in ("zh", "en")]
+        return fingerprint([prompts, self._spec.provider, self._spec.base_url, self._spec.model, self._parameters.to_json()])
+
+    async def reject(self, sample: Sample, document: Document, language: Language) -> Rejection:
+        """Return an answer to a grounded sample's question that its evidence refutes.
+
+        Raises:
+            ProviderError: no request can be served.
+        """
+        question = prompt_text(sample.record)
+        request = self._request(question, " > ".join(sample.provenance.heading_path[-1:]) or document.title, language)
+        try:
+            answer = await ask(self._client, request, WrittenAnswer)
+        except RequestFailed as failure:
+            return Rejection(("rejected_failed", failure.message))
+        if answer.value is None:
+            return Rejection(("rejected_failed", answer.defect.detail if answer.defect else "no answer"), answer.responses)
+        text = " ".join(answer.value.answer.split())
+        if text and text in request.messages[-1].content:
+            return Rejection(("rejected_no_answer", f"copied from the prompt: {text[:80]}"), answer.responses)
+        return Rejection(_refuted(text, question, [e.quote for e in sample.provenance.evidence], language), answer.responses)
+
+    def _request(self, question: str, title: str, language: Language) -> ChatRequest:
+        system, user = load_prompt(PROMPT.format(language=language), self._library).render(question=question, title=title)
+        return ChatRequest(
+            provider=self._spec.provider,
+            base_url=self._spec.base_url,
+            model=self._spec.model,
+            messages=(ChatMessage("system", system), ChatMessage("user", user)),
+            parameters=self._parameters,
+            schema=strict_schema(WrittenAnswer),
+            schema_name="written_answer",
+        )
+
+
+def _refuted(text: str, question: str, quotes: list[str], language: Language) -> Wrong | Defect:
+    defect, foreign = check_answer(text, quotes, question), answer_language_defect(text, quotes, language)
+    if foreign or (defect and defect[0] != "unsupported_number"):
+        return "rejected_no_answer", f"{(foreign or defect or ('', ''))[1]}: {text[:80]}"
+    if defect is None:
+        return "rejected_not_refuted", f"the evidence does not contradict it: {text[:80]}"
+    return Wrong(text, "probe_model", defect[1])
