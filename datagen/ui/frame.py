@@ -10,6 +10,7 @@ from nicegui import events, ui
 
 from datagen.errors import DatagenError
 from datagen.ui.desk import Desk
+from datagen.ui.failing import explained
 from datagen.ui.visitor import Visitor
 
 T = TypeVar("T")
@@ -25,6 +26,8 @@ def path_of(page: str) -> str:
 def frame(desk: Desk, visitor: Visitor, active: str) -> Generator[None]:
     """Open a page's frame; its content goes inside."""
     ui.page_title(f"{visitor.w(active)} · datagen")
+    # What a button, a key or a timer raises and nobody catches is told as well: nothing may look as if it had been saved.
+    ui.on_exception(lambda error: tell_error(explained(error, visitor.language)))
     ui.dark_mode({"auto": None, "light": False, "dark": True}[visitor.theme])
     ui.add_head_html('<link rel="stylesheet" href="/assets/style.css">')
     # Screen readers and hyphenation need the page's language; NiceGUI sets its own.

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import logging
 import os
 import secrets
 import socket
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).parent / "assets"
 DEFAULT_PORT = 8765
+log = logging.getLogger(__name__)
 
 
 def token_for(host: str) -> str | None:
@@ -107,10 +109,12 @@ def register_pages(workspace: Workspace, docs: Path | None = None) -> "Desk":
     from nicegui import app, ui
 
     from datagen.ui.desk import Desk
+    from datagen.ui.failing import explained, register_failures
     from datagen.ui.frame import PAGES, frame, path_of, show_error
 
     desk = Desk(workspace, docs)
     app.add_static_files("/assets", ASSETS)
+    register_failures(app)
 
     @app.get("/settings")
     def settings(request: Request) -> RedirectResponse:  # pyright: ignore[reportUnusedFunction]
@@ -139,8 +143,11 @@ def register_pages(workspace: Workspace, docs: Path | None = None) -> "Desk":
             with frame(desk, visitor, name):
                 try:
                     await module.build(desk, visitor)
-                except DatagenError as error:
-                    show_error(error)
+                except Exception as error:
+                    # Where every failure of a page ends: told in the page; a defect's traceback goes to the terminal.
+                    if not isinstance(error, DatagenError):
+                        log.exception("page %s", name)
+                    show_error(explained(error, visitor.language))
 
         ui.page(path_of(name))(page)
 

@@ -1,10 +1,12 @@
 """The pages with NiceGUI's simulated user: what is shown, and what a decision writes."""
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import psutil
+import pytest
 from nicegui import ui
 
 from datagen.jsonl import read_appended, read_json, read_rows, write_json, write_jsonl
@@ -259,5 +261,49 @@ def test_the_stop_button_stays_the_same_while_a_run_makes_progress(workspace: Wo
             file.write('{"time": 110.0, "done": 40, "total": 100, "note": "yield 80%"}\n')
         await user.should_see("40/100", retries=40)
         assert {element.id for element in user.find(marker="stop").elements} == before
+
+    simulate(workspace, scenario)
+
+
+def test_a_defect_is_one_sentence_in_the_page_and_a_traceback_in_the_log(workspace: Workspace, simulate: Play, caplog: Any) -> None:
+    def broken(self: object) -> object:
+        raise ZeroDivisionError("secret detail")
+
+    async def scenario(user: Any) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("datagen.ui.desk.Desk.ledger", broken)
+            await user.open("/")
+            await user.should_see("Something failed here that should not (ZeroDivisionError).")
+            await user.should_see("Load the page again")
+            await user.should_not_see("secret detail")
+        assert "ZeroDivisionError: secret detail" in caplog.text
+        caplog.clear()
+        await user.open("/")
+        await user.should_see("What to do next")
+
+    simulate(workspace, scenario)
+
+
+def test_an_address_that_is_no_page_and_a_failure_outside_any_page_are_told(workspace: Workspace, simulate: Play) -> None:
+    async def scenario(user: Any) -> None:
+        unknown = await user.http_client.get("/nowhere", headers={"accept": "text/html", "accept-language": "zh"})
+        assert unknown.status_code == 404
+        assert "没有这个页面" in unknown.text
+        assert (await user.http_client.get("/report/99", headers={"accept": "*/*"})).status_code == 404
+
+    simulate(workspace, scenario)
+
+
+def test_a_decision_that_the_disk_refuses_is_told_and_not_shown_as_made(workspace: Workspace, simulate: Play) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "decisions.jsonl")
+
+    async def scenario(user: Any) -> None:
+        await user.open("/review")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("datagen.pipeline.reviews.append_row", refuse)
+            user.find(marker="accept").click()
+            await user.should_see("The disk refused: Read-only file system: decisions.jsonl")
+        assert ReviewLog.of(workspace).standing() == {}
 
     simulate(workspace, scenario)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import ValidationError
 
-from datagen.errors import DataError
+from datagen.errors import DataError, DatagenError
 from datagen.hashing import fingerprint
 from datagen.jsonl import JsonObject, write_bytes
 from datagen.schemas.record import completion_text, prompt_text
@@ -210,7 +210,11 @@ def build_table(workspace: Workspace, number: int) -> RowTable:
     frame = suspicions(pl.DataFrame(columns, schema=schema), pl.Series("evidence", evidence, dtype=pl.String), scores)
     buffer = io.BytesIO()
     frame.write_ipc(buffer)
-    write_bytes(path, buffer.getvalue())
+    try:
+        write_bytes(path, buffer.getvalue())
+    except DatagenError:
+        # A workspace that cannot be written is still looked at; the table is built again next time.
+        return RowTable(frame, files)
     for old in path.parent.glob(f"rows-{number:04d}-*.arrow"):
         if old != path:
             old.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from datagen.jsonl import read_json
 from datagen.library import search_path
 from datagen.pipeline.recipe import STAGES
 from datagen.ui.data.jobs import Job, Step, dry_run, last_job, run_arguments, start_job
+from datagen.ui.data.notes import gives_time_left, told
 from datagen.ui.data.uploads import LARGEST_MB, document_folders, store_upload
 from datagen.ui.desk import Desk
 from datagen.ui.frame import button, command, heading, link, table, tag, tell_error, text
@@ -204,8 +205,11 @@ class _Run:
             at = f"{step.done}/{step.total}" if step.total else ""
             pace = ""
             if state == "running" and step is steps[-1] and step.rate:
-                pace = w("rate", rate=f"{step.rate:.1f}") + (f" · {w('eta', s=_duration(step.eta_s))}" if step.eta_s else "")
-            rows.append((step.iteration, step.stage, at, kept, reasons, " · ".join(p for p in (step.note, pace) if p)))
+                pace = w("rate", rate=f"{step.rate:.1f}")
+                if step.eta_s and not gives_time_left(step.note):
+                    pace += f" · {w('eta', s=_duration(step.eta_s))}"
+            note = told(step.note, self.visitor.language)
+            rows.append((step.iteration, step.stage, at, kept, reasons, " · ".join(p for p in (note, pace) if p)))
         table((w("iteration"), w("stage"), "", w("kept"), w("dropped_why"), ""), rows, numeric=(3,))
         if state == "failed":
             heading(w("log"), 3)
