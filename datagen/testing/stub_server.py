@@ -56,6 +56,7 @@ class StubServer:
 
     Attributes:
         prompts: bodies of all chat requests, in order of arrival.
+        arrived_s: when each of them came, seconds, monotonic.
         planted: faults of content by name with the item each struck, in order of answers.
     """
 
@@ -72,6 +73,7 @@ class StubServer:
         idempotency: bool = False,
     ) -> None:
         self.prompts: list[JsonObject] = []
+        self.arrived_s: list[float] = []
         self.planted: list[Planted] = []
         self._port = port
         self._latency_s = latency_ms / 1000
@@ -252,6 +254,7 @@ class StubServer:
             self._by_status[400] += 1
             return self._as(gemini, error(400, "the body is not a chat request"))
         self.prompts.append(body)
+        self.arrived_s.append(time.monotonic())
         self._in_flight += 1
         self._most_in_flight = max(self._most_in_flight, self._in_flight)
         try:
