@@ -12,7 +12,7 @@ a different figure is a different row. And the same prompt with another completi
 only a person can say which is right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -24,6 +24,7 @@ from datagen.dedup.compared import Compared, On, guard_numbers, of_record
 from datagen.dedup.engines.rowtable import RowTable
 from datagen.dedup.keep import Keep, preference_of_rows, preference_of_samples
 from datagen.dedup.reading import open_rows, read_compared, text_column
+from datagen.errors import UsageError
 from datagen.jsonl import JsonObject
 from datagen.schemas.sample import Sample
 from datagen.schemas.stage import Dropped, StageResult
@@ -32,7 +33,7 @@ from datagen.text import fold
 if TYPE_CHECKING:
     from polars import DataFrame
 
-Rows = TypeVar("Rows")
+Rows = TypeVar("Rows", bound=Sized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,14 @@ class DedupResult(Generic[Rows]):
     duplicates: dict[int, Duplicate]
 
     def explain(self, i: int) -> str:
-        """Say in words what became of row ``i``."""
+        """Say in words what became of row ``i``, from 0.
+
+        Raises:
+            UsageError: no such row.
+        """
+        rows = len(self.kept) + len(self.dropped)
+        if not 0 <= i < rows:
+            raise UsageError(f"there is no row {i}", hint=f"the input has {rows} rows, numbered from 0")
         duplicate = self.duplicates.get(i)
         if duplicate is None:
             return f"row {i} is kept"
@@ -127,7 +135,7 @@ def deduplicate(
         A deterministic result; which rows form a cluster does not depend on their order.
 
     Raises:
-        UsageError: an unknown engine, a value out of range, or an unknown kind of rows.
+        UsageError: an unknown engine, a value out of range, an unknown kind of rows, or a column that no row has.
         DataError: the file cannot be read (names ``file:line``), or values of ``by`` cannot be compared.
         MissingExtra: engine ``ray`` is not installed.
     """

@@ -18,10 +18,10 @@ def preference_of_rows(items: Sequence[Any], text: Texts, keep: Keep, by: str | 
     """Return the rank of strings or dicts; None: the first stays. ``longest`` counts UTF-8 bytes of the compared text.
 
     Raises:
-        UsageError: an unknown ``keep``; ``by`` without a ``keep`` that uses it, or with strings.
+        UsageError: an unknown ``keep``; ``by`` without a ``keep`` that uses it, or with strings; a column that no row has.
     """
     check_keep(keep, by)
-    column = by or (SCORE if keep == "best" else None)
+    column = column_of(keep, by)
     if column and any(isinstance(item, str) for item in items):
         raise UsageError(f"keep '{keep}' compares column '{column}', but rows are strings", hint="give dicts or a frame, or keep 'longest'")
     if keep == "longest":
@@ -30,7 +30,19 @@ def preference_of_rows(items: Sequence[Any], text: Texts, keep: Keep, by: str | 
         return lambda i: i
     if column is None:
         return None
+    if items and not any(column in item for item in items):
+        raise no_such_column(column, list(items[0]))
     return comparable(lambda i: items[i].get(column), column)
+
+
+def column_of(keep: Keep, by: str | None) -> str | None:
+    """Return the column that rows are compared by, if any."""
+    return by or (SCORE if keep == "best" else None)
+
+
+def no_such_column(column: str, known: Sequence[str]) -> UsageError:
+    """Return the error for a column that no row has; ``known`` are those of the first row."""
+    return UsageError(f"no row has a column '{column}'", hint=f"the first row has {', '.join(known)}; name the column with by (--by)")
 
 
 def preference_of_samples(samples: Sequence[Sample], keep: Keep, by: str | None) -> Prefer | None:

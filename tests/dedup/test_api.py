@@ -31,6 +31,9 @@ def test_dicts_keep_every_key_and_the_first_row_stays() -> None:
     assert result.kept == [rows[0], rows[2]]
     assert [(d.row, d.reason, d.kept_row) for d in result.duplicates.values()] == [(1, "near_duplicate", 0), (3, "exact_duplicate", 0)]
     assert result.explain(0) == "row 0 is kept"
+    for row in (-1, 99):
+        with pytest.raises(UsageError, match=f"there is no row {row}"):
+            result.explain(row)
 
 
 def test_a_frame_comes_back_as_a_frame() -> None:

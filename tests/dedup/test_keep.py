@@ -26,7 +26,6 @@ ROWS: list[dict[str, Any]] = [
         ("newest", "date", [2, 3]),
         ("longest", None, [1, 3]),
         ("best", None, [1, 3]),
-        ("best", "missing", [0, 3]),
     ],
 )
 def test_the_row_that_stays(keep: Any, by: str | None, kept: list[int]) -> None:
@@ -59,6 +58,7 @@ def test_samples_by_score_and_tag() -> None:
         (ROWS, {"keep": "oldest"}, UsageError, "unknown keep 'oldest'"),
         (ROWS, {"by": "score"}, UsageError, "'by' has no meaning with keep 'first'"),
         (["a", "b"], {"keep": "best"}, UsageError, "rows are strings"),
+        (ROWS, {"keep": "newest", "by": "dat"}, UsageError, "no row has a column 'dat'"),
         ([ROWS[0], {**ROWS[1], "score": "high"}], {"keep": "best"}, DataError, "row 1: 'score' is 'high', but other rows"),
         ([{**ROWS[0], "score": [1]}, ROWS[1]], {"keep": "best"}, DataError, r"row 0: 'score' is \[1\]"),
         ([{**ROWS[0], "score": float("nan")}, ROWS[1]], {"keep": "best"}, DataError, "row 0: 'score' is nan"),

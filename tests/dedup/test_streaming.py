@@ -49,6 +49,19 @@ def test_file_and_memory_agree(tmp_path: Path, values: list[dict[str, Any]], kee
     assert not list(tmp_path.glob(".datagen-dedup-*"))
 
 
+def test_a_column_to_keep_by_that_no_row_has_is_refused_in_memory_and_from_a_file(tmp_path: Path) -> None:
+    values = [{"question": QUESTIONS[0], "answer": answer} for answer in ANSWERS]
+    source = write(tmp_path / "in.jsonl", values)
+    for run in (
+        lambda: deduplicate(values, keep="best"),
+        lambda: deduplicate_file(source, tmp_path / "kept.jsonl", tmp_path / "dropped.jsonl", FileOptions(keep="best", block_bytes=99)),
+    ):
+        with pytest.raises(UsageError, match="no row has a column 'score'") as caught:
+            run()
+        assert caught.value.hint == "the first row has question, answer; name the column with by (--by)"
+    assert not (tmp_path / "kept.jsonl").exists()
+
+
 def test_lines_are_copied_as_they_are(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     first, last = b'{"text":  "\\u9000\\u623f",  "n": 1.50}', b'{"text": "WiFi"}'

@@ -25,7 +25,7 @@ from datagen.dedup.engines.candidates import Integers, Runs, runs_of_keys
 from datagen.dedup.engines.rowtable import RowTable, hash_text
 from datagen.dedup.engines.spill import Spill
 from datagen.dedup.engines.verify import Evidence, join, repeated
-from datagen.dedup.keep import SCORE, Keep, check_keep, comparable
+from datagen.dedup.keep import SCORE, Keep, check_keep, column_of, comparable, no_such_column
 from datagen.dedup.kernels.column import Column, Texts
 from datagen.dedup.kernels.native import ShingleSets, band_keys, shingle_sets
 from datagen.dedup.lsh import choose_bands
@@ -74,7 +74,7 @@ def deduplicate_file(
     Temporary files go beside ``kept``.
 
     Raises:
-        UsageError: a value out of range, or no such file.
+        UsageError: a value out of range, no such file, or a column to keep by that no row has.
         DataError: a line that is not a JSON object; names ``file:line``.
         DatagenError: the disk is full; nothing was replaced.
     """
@@ -101,8 +101,13 @@ class _Job:
     def sign(self) -> int:
         """Pass 1; returns the number of rows."""
         rows = 0
+        column, known, first = column_of(self._options.keep, self._options.by), False, list[str]()
         for block in self._blocks("sign"):
-            compared = [self._compare(line.parse(self._source)) for line in block]
+            values = [line.parse(self._source) for line in block]
+            if column and not known:
+                known = any(column in value for value in values)
+                first = first or list(values[0])
+            compared = [self._compare(value) for value in values]
             table = RowTable.of(compared)
             for band, keys in enumerate(band_keys(table.text, self._options.ngram, self._bands)):
                 self._spill.append(f"band{band}", keys)
@@ -115,6 +120,8 @@ class _Job:
                 self._spill.append("prompts", np.zeros((table.rows, 2), dtype=np.uint64))
             rows += table.rows
         self._spill.finish()
+        if column and rows and not known:
+            raise no_such_column(column, first)
         return rows
 
     def band_runs(self, rows: int) -> tuple[list[Runs], Integers]:
