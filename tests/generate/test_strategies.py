@@ -243,6 +243,7 @@ def test_a_turn_may_rest_on_what_was_said_before_and_a_bad_one_spoils_all(docume
     items = [
         {"turns": [first, _turn("节假日顺延", "春节呢？", "节假日顺延，不再是 3 个工作日。")]},
         {"turns": [first, _turn("节假日顺延", "春节呢？", "顺延 5 天。")]},
+        {"turns": [first, _turn("退款须由经理签字。", "要谁签字？", "须由经理签字。")]},
         {"turns": [first]},
     ]
     with StubServer(script=[{"content": json.dumps({"items": items}, ensure_ascii=False)}]) as stub:
@@ -250,6 +251,7 @@ def test_a_turn_may_rest_on_what_was_said_before_and_a_bad_one_spoils_all(docume
     assert len(found.samples) == 1
     assert [(d.reason, d.detail) for d in found.dropped] == [
         ("unsupported_number", "turn 2: '5 天' is not in the evidence"),
+        ("evidence_not_found", "turn 2: not in the passage: 退款须由经理签字。"),
         ("too_few_turns", "1 of at least 2"),
     ]
 
