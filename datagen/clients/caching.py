@@ -29,6 +29,36 @@ class Usage:
     paid_tokens_out: int = 0
 
 
+class Keeper:
+    """Commits an answer in the moment an adapter has read it, once and under the key that is known already.
+
+    Args:
+        store: where responses are kept.
+    """
+
+    def __init__(self, store: ResponseStore) -> None:
+        self._store = store
+        self._asked: dict[int, tuple[str, bytes]] = {}
+        self._kept: dict[int, ChatResponse] = {}
+
+    def expect(self, request: ChatRequest, key: str, canonical: bytes) -> None:
+        """Tell the key of a request that is about to be sent; the same object must live until it is :meth:`settled <settle>`."""
+        self._asked[id(request)] = (key, canonical)
+
+    def keep(self, request: ChatRequest, response: ChatResponse) -> None:
+        """Store a response; of a request that is expected no more (its task was cancelled while the answer came) as well."""
+        expected = self._asked.get(id(request))
+        if expected is None:
+            self._store.put(request, response)
+        else:
+            self._kept[id(request)] = self._store.put_entry(Entry(*expected, request, response))
+
+    def settle(self, request: ChatRequest) -> ChatResponse | None:
+        """Forget a request and return the response that counts for it, None if the adapter stored none."""
+        del self._asked[id(request)]
+        return self._kept.pop(id(request), None)
+
+
 class CachingClient:
     """Completes each distinct request once. Two coroutines that ask the same wait for one response.
 
@@ -36,13 +66,15 @@ class CachingClient:
         inner: completes what the store does not have.
         store: where responses are kept.
         budget: the cap that ``inner`` keeps, to be read by whoever shows costs.
+        keeper: the one that the adapter below ``inner`` stores by while it reads, if it does.
     """
 
-    def __init__(self, inner: Provider, store: ResponseStore, *, budget: Budget | None = None) -> None:
+    def __init__(self, inner: Provider, store: ResponseStore, *, budget: Budget | None = None, keeper: Keeper | None = None) -> None:
         self.store = store
         self.usage = Usage()
         self.budget = budget or Budget(None, FREE)
         self._inner = inner
+        self._keeper = keeper or Keeper(store)
         self._under_way: dict[str, asyncio.Task[ChatResponse]] = {}
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
@@ -79,10 +111,14 @@ class CachingClient:
             self.store.close()
 
     async def _pay(self, key: str, canonical: bytes, request: ChatRequest) -> ChatResponse:
-        response = await self._inner.complete(request)
-        # Committed here and now (an adapter that stores while it reads has done so): every turn of the event loop in between is a moment in
-        # which a kill loses a paid answer.
-        stored = self.store.put_entry(Entry(key, canonical, request, response))
+        self._keeper.expect(request, key, canonical)
+        try:
+            response = await self._inner.complete(request)
+        finally:
+            stored = self._keeper.settle(request)
+        # Committed here and now, unless the adapter did while it read: every turn of the event loop in between is a moment in which a kill
+        # loses a paid answer.
+        stored = stored or self.store.put_entry(Entry(key, canonical, request, response))
         self.usage.paid_tokens_in += stored.tokens_in
         self.usage.paid_tokens_out += stored.tokens_out
         return response if replace(stored, cached=False) == response else stored

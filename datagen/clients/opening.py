@@ -7,7 +7,7 @@ from pathlib import Path
 
 from datagen.clients.base import Adapter, RetryingClient, RetryPolicy
 from datagen.clients.budget import Account, Budget
-from datagen.clients.caching import CachingClient, Provider
+from datagen.clients.caching import CachingClient, Keeper, Provider
 from datagen.clients.keys import default_key_file, find_key, key_variables
 from datagen.clients.limiter import Limiter
 from datagen.clients.prices import BATCH_SHARE, FREE, Price, PriceTable, load_prices
@@ -93,6 +93,7 @@ def open_client(
     cap = account.cap if account else limits.budget
     price = _price(model, table, needed=cap is not None).times(BATCH_SHARE if batch else 1)
     store = ResponseStore(store_path)
+    keeper = Keeper(store)
     try:
         budget = Budget(cap, price, spent=spent(store, table) if cap is not None and account is None else 0.0, account=account)
         if model.provider == "local":
@@ -101,13 +102,13 @@ def open_client(
             provider = _open_batch(endpoint, store, budget)
         else:
             limiter = Limiter(concurrency, rpm=limits.rpm, tpm=limits.tpm)
-            adapter = _open_adapter(endpoint, timeout_s, store)
+            adapter = _open_adapter(endpoint, timeout_s, keeper)
             policy, rng = retry or RetryPolicy(), rng or random.Random()
             provider = RetryingClient(adapter, limiter=limiter, policy=policy, rng=rng, budget=budget)
     except BaseException:
         store.close()
         raise
-    return CachingClient(provider, store, budget=budget)
+    return CachingClient(provider, store, budget=budget, keeper=keeper)
 
 
 def spent(store: ResponseStore, table: PriceTable) -> float:
@@ -150,7 +151,7 @@ def _open_batch(endpoint: Endpoint, store: ResponseStore, budget: Budget) -> Pro
     return BatchClient(api, store=store, ledger=ledger, budget=budget)
 
 
-def _open_adapter(endpoint: Endpoint, timeout_s: float, store: ResponseStore) -> Adapter:
+def _open_adapter(endpoint: Endpoint, timeout_s: float, keeper: Keeper) -> Adapter:
     model = endpoint.model
     if model.provider == "gemini":
         from datagen.clients.gemini import Gemini
@@ -162,7 +163,7 @@ def _open_adapter(endpoint: Endpoint, timeout_s: float, store: ResponseStore) ->
         return GeminiLegacy(model.base_url, endpoint.key, timeout_s=timeout_s)
     from datagen.clients.openai_compatible import OpenAICompatible
 
-    return OpenAICompatible(model.base_url, endpoint.key, timeout_s=timeout_s, loopback=model.loopback, keep=store.put)
+    return OpenAICompatible(model.base_url, endpoint.key, timeout_s=timeout_s, loopback=model.loopback, keep=keeper.keep)
 
 
 def _key(model: ModelSpec, workspace: Path | None) -> str:
