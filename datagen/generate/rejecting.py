@@ -2,12 +2,14 @@
 
 The model sees the question alone. Its answer is kept only when the evidence refutes it by rule, as for ``contrast``: it states a number,
 time, date or amount, with its unit, that the evidence does not. Reasons for the others: ``rejected_not_refuted`` (nothing in it that the
-evidence contradicts; it may be right), ``rejected_no_answer`` (empty, the question or an example of the prompt again, or in another
+evidence contradicts; it may be right), ``rejected_no_answer`` (no words, the question or an example of the prompt again, or in another
 language: no pair teaches by it), ``rejected_failed`` (no answer came).
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import Field
 
 from datagen.clients import ChatMessage, ChatRequest, ChatResponse, Client, Parameters, RequestFailed, parse_spec
 from datagen.generate.contrast import Wrong
@@ -26,9 +28,9 @@ LONGEST = 128
 
 
 class WrittenAnswer(Frozen):
-    """The answer."""
+    """The answer; its length is kept while it is decoded, for left alone a small model often says nothing, or does not end."""
 
-    answer: str
+    answer: str = Field(min_length=6, max_length=120)
 
 
 @dataclass(frozen=True, slots=True)

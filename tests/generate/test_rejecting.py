@@ -55,7 +55,7 @@ def _reject(stub: StubServer, language: Language, document: Document) -> Rejecti
         ("zh", "退款按规定办理，请耐心等待。", "rejected_not_refuted"),
         ("en", "Luggage is kept for up to 48 hours.", "rejected_not_refuted"),
         ("zh", "退款多久到账？", "rejected_no_answer"),
-        ("zh", " ", "rejected_no_answer"),
+        ("zh", "……！！！？", "rejected_no_answer"),
         ("zh", "会员可在离店后 30 天内申请补登积分。", "rejected_no_answer"),
         ("zh", "Your refund will arrive within 9 working days.", "rejected_no_answer"),
     ],
