@@ -9,13 +9,8 @@ all forests together are the clusters, whatever the order, so the result is the 
 Connects to the cluster named by ``RAY_ADDRESS``, or to the one that this process has joined already, else starts Ray on this machine.
 Workers need this package installed.
 
-What it would take for 10^9 rows of 100 words (560 bytes), on paper, from what ``make bench-dedup`` measured on one 2.6 GHz core (README):
-signatures are linear and need no communication: 10^9 x 2 microseconds = 2,000 core-seconds, about half an hour on one core, plus reading
-560 GB; band keys are 25 x 4 bytes a row = 100 GB through the shuffle, sorted in 25 independent parts of 4 GB; chance collisions of
-32-bit keys are n^2 / 2^33 = 1.2 x 10^8 pairs a band, refuted at about 0.1 microseconds each (12 core-seconds a band), but every row
-then shares some key, so that the shingle sets of all rows would be wanted: beyond about 10^8 rows keys must have 64 bits, which doubles
-the shuffle to 200 GB. True candidates cost what duplicates there are. The driver is the limit: 20 bytes a candidate row and all texts of
-candidates, so rows must then be read by the workers from shared storage. Not done here: this engine has been run on one machine only.
+What 10^9 rows would take is in ``docs/en/scale.md``: the driver's memory ends first, then keys of 32 bits: beyond some 10^8 rows nearly
+every row shares one by chance. This engine has been run on one machine only.
 """
 
 from collections.abc import Sequence
