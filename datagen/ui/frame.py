@@ -1,8 +1,10 @@
 """What all pages have in common: head, navigation, language and theme, and the small parts they are built from."""
 
 import asyncio
+import shlex
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
@@ -144,6 +146,14 @@ def command(words: str, line: str, visitor: Visitor) -> None:
             button(visitor.w("copy"), copy, "flat")
 
 
+def shown_path(path: Path) -> str:
+    """Return a path as a person types it in a shell, quoted: from the home folder where it lies in there."""
+    home = Path.home()
+    if path.is_relative_to(home) and path != home:
+        return f"~/{shlex.quote(str(path.relative_to(home)))}"
+    return shlex.quote(str(path))
+
+
 def choose_iteration(desk: Desk, visitor: Visitor, number: int) -> None:
     """Show links to the same page of other iterations."""
     numbers = desk.numbers()
@@ -204,6 +214,7 @@ def _ask_name(visitor: Visitor) -> None:
     with ui.dialog() as dialog, ui.card().classes("dg-dialog"):
         heading(visitor.w("your_name"), 3)
         field = ui.input(value=visitor.name).props("outlined dense autofocus maxlength=40")
+        field.props["aria-label"] = visitor.w("your_name")
 
         def keep() -> None:
             ui.navigate.to(_settings(visitor, name=str(field.value or "")))

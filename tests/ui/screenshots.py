@@ -7,6 +7,7 @@ The workspace is copied first, so that looking changes nothing. Pictures are 144
 import argparse
 import base64
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--only", choices=VIEWS, default=None, help="one view")
     given = parser.parse_args()
     out: Path = given.out or Path("docs/pictures")
     out.mkdir(parents=True, exist_ok=True)
@@ -38,14 +40,16 @@ def main() -> int:
         root = Path(folder) / given.workspace.resolve().name
         shutil.copytree(given.workspace, root)
         command = [sys.executable, "-m", "datagen", "-w", str(root), "ui", "--no-browser", "--port", "0", "--json"]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        # The copy stands in for a folder in somebody's home: the commands shown name it, not a temporary path.
+        environment = {**os.environ, "HOME": folder}
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
         chrome = _chrome()
         try:
             assert server.stdout is not None
             url = json.loads(server.stdout.readline())["url"]
             for language, theme in (("en", "light"), ("zh", "dark")):
                 for width in (1440, 390) if given.out else (1440,):
-                    _take(chrome, url, out, language, theme, width)
+                    _take(chrome, url, out, language, theme, width, [given.only] if given.only else list(VIEWS))
         finally:
             chrome.quit()
             server.kill()
@@ -54,12 +58,12 @@ def main() -> int:
     return 0
 
 
-def _take(chrome: Any, url: str, out: Path, language: str, theme: str, width: int) -> None:
+def _take(chrome: Any, url: str, out: Path, language: str, theme: str, width: int, views: list[str]) -> None:
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     chrome.get(f"{url}settings?lang={language}&theme={theme}&next=/")
-    for name, page in VIEWS.items():
-        chrome.get(f"{url}{page}")
+    for name in views:
+        chrome.get(f"{url}{VIEWS[name]}")
         # Tokenizer and findings of Export come last.
         end = time.monotonic() + (90 if name == "export" else 4)
         while time.monotonic() < end and not (name == "export" and chrome.find_elements("css selector", ".dg-pre")):

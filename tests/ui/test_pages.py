@@ -16,6 +16,8 @@ from datagen.schemas.sample import Sample
 from datagen.schemas.stage import Dropped
 from datagen.ui.data.jobs import runs_folder
 from datagen.ui.data.rows import Filter, build_table
+from datagen.ui.desk import Desk
+from datagen.ui.frame import shown_path
 from datagen.workspace import Workspace
 
 Play = Callable[[Workspace, Any], None]
@@ -30,7 +32,7 @@ def test_overview_shows_verdicts_and_the_next_commands(workspace: Workspace, sim
         await user.open("/")
         await user.should_see("What to do next")
         await user.should_see("Review 24 rows")
-        await user.should_see(f"datagen -w '{workspace.root}' next")
+        await user.should_see(f"datagen -w {shown_path(workspace.root)} next")
         await user.should_see("Answers before and after")
 
     simulate(workspace, scenario)
@@ -305,5 +307,25 @@ def test_a_decision_that_the_disk_refuses_is_told_and_not_shown_as_made(workspac
             user.find(marker="accept").click()
             await user.should_see("The disk refused: Read-only file system: decisions.jsonl")
         assert ReviewLog.of(workspace).standing() == {}
+
+    simulate(workspace, scenario)
+
+
+def test_grow_names_the_documents_the_page_was_given_and_paths_as_they_are_typed(
+    workspace: Workspace, simulate: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(workspace.root.parent))
+    (elsewhere := workspace.root.parent / "my docs").mkdir()
+
+    class Given(Desk):
+        def __post_init__(self) -> None:
+            self.docs = elsewhere
+            super().__post_init__()
+
+    monkeypatch.setattr("datagen.ui.desk.Desk", Given)
+
+    async def scenario(user: Any) -> None:
+        await user.open("/")
+        await user.should_see("datagen -w ~/'酒店' run small --docs ~/'my docs' --set 'sizes=[24, 48]'")
 
     simulate(workspace, scenario)

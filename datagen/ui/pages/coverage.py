@@ -13,7 +13,7 @@ from datagen.split import Exam
 from datagen.text import estimate_tokens
 from datagen.ui.data.marking import mark_spans
 from datagen.ui.desk import Desk
-from datagen.ui.frame import button, choose_iteration, command, heading, link, markup, nothing_yet, patiently, tag, text
+from datagen.ui.frame import button, choose_iteration, command, heading, link, markup, nothing_yet, patiently, shown_path, tag, text
 from datagen.ui.visitor import Visitor
 
 DEFAULT_ROWS = 20
@@ -144,9 +144,12 @@ def _draw_quotas(desk: Desk, visitor: Visitor) -> None:
         return
     w = visitor.w
     heading(w("quotas"))
+    docs = f" --docs {shown_path(desk.docs)}" if desk.docs is not None else ""
     for path, wanted in quotas.items():
         text("div", f"{path}: {wanted}")
-    command(w("command"), f"datagen run RECIPE --set generate.quotas=@{quotas_path(desk)}", visitor)
+    command(
+        w("command"), f"datagen -w {shown_path(desk.workspace.root)} run RECIPE{docs} --set generate.quotas=@{quotas_path(desk)}", visitor
+    )
 
     def clear() -> None:
         (desk.workspace.root / "quotas.json").unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """Overview: iterations with verdicts, the curve by size, and the next step as buttons that show their command."""
 
-import shlex
 from urllib.parse import urlencode
 
 from datagen.jsonl import read_json
@@ -8,7 +7,7 @@ from datagen.report.advice import advise
 from datagen.schemas.manifest import Manifest
 from datagen.ui.data.drawing import series
 from datagen.ui.desk import Desk
-from datagen.ui.frame import command, heading, link, markup, nothing_yet, table, tag, text
+from datagen.ui.frame import command, heading, link, markup, nothing_yet, shown_path, table, tag, text
 from datagen.ui.visitor import Visitor
 
 LONGEST_ANSWER = 400
@@ -37,13 +36,15 @@ def _next_step(desk: Desk, visitor: Visitor, ledger: list[Manifest], last: Manif
     if told := (last.verdict() or {}).get("sentence", {}).get(visitor.language):
         text("p", told, "dg-soft").mark("verdict-sentence")
     decided = sum(i in desk.log.standing() for i in _train_ids(desk, last))
-    root = shlex.quote(str(desk.workspace.root))
+    root = shown_path(desk.workspace.root)
+    # Without --docs a run reads the workspace's own docs/.
+    docs = f" --docs {shown_path(desk.docs)}" if desk.docs is not None else ""
     rows = last.datasets["train"].rows if "train" in last.datasets else last.size
     grow = f"/run?{urlencode({'recipe': last.recipe, 'sizes': f'{rows},{rows * 2}'})}"
     with tag("div", "dg-cards"):
         for title, page, line, note in (
-            (w("review_rows", rows=rows), "/review", f"datagen -w {root} ui", w("decided", n=decided)),
-            (w("grow"), grow, f"datagen -w {root} run {last.recipe} --set 'sizes=[{rows}, {rows * 2}]'", ""),
+            (w("review_rows", rows=rows), "/review", f"datagen -w {root} ui{docs}", w("decided", n=decided)),
+            (w("grow"), grow, f"datagen -w {root} run {last.recipe}{docs} --set 'sizes=[{rows}, {rows * 2}]'", ""),
             (w("see_gaps"), "/coverage", f"datagen -w {root} next", _percent(last.coverage)),
             (w("train_full"), "/export", last.train_command, ""),
         ):

@@ -82,6 +82,7 @@ class _Review:
             self.search = ui.input(
                 placeholder=w("search"), value=self.filter.text, on_change=lambda e: self.change(text=str(e.value or ""))
             )
+            self.search.props["aria-label"] = w("search")
             self.search.props("outlined dense clearable debounce=200").classes("dg-search").mark("search")
             for name, label, options in (
                 ("status", w("status"), {"": w("all_kept")} | {k: w(v) for k, v in STATUSES.items()}),

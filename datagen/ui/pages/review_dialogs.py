@@ -62,6 +62,7 @@ async def ask_edit(visitor: Visitor, sample: Sample) -> list[str] | None:
         for turn in turns(sample.record):
             text("div", w(turn.role), "dg-role")
             field = ui.textarea(value=turn.text).props("outlined autogrow dense").classes("dg-wide").mark(f"edit-{turn.role}")
+            field.props["aria-label"] = w(turn.role)
             field.on("keydown.ctrl.enter", keep).on("keydown.meta.enter", keep).on("keydown.esc", lambda: dialog.submit(None))
             fields.append(field)
         with tag("div", "dg-row"):

@@ -1,6 +1,7 @@
 """Run: documents, recipe, plan and price; then the run as it goes, whoever started it and however often the page is loaded."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ POLL_S = 1.0
 PATIENCE_S = 5.0
 """How long a run may take to end by itself before it is ended."""
 MOST_FILES = 200
+NAME_UPLOADER = """
+for (const e of document.querySelectorAll('.q-uploader input, .q-uploader__header .q-btn')) e.setAttribute('aria-label', %s);
+"""
+"""Quasar gives the buttons and the field of its uploader icons only; a screen reader needs words."""
 
 
 async def build(desk: Desk, visitor: Visitor) -> None:
@@ -60,6 +65,7 @@ class _Run:
         )
         upload.on("rejected", self.refused, js_handler="(entries) => emit(entries.length)")
         upload.props('accept=".md,.txt,.html,.htm,.pdf,.docx" flat bordered').classes("dg-wide").mark("upload")
+        ui.run_javascript(NAME_UPLOADER % json.dumps(w("upload")))
         text("p", w("upload_limits", mb=LARGEST_MB, folder=docs), "dg-soft")
         folders = {str(p): str(p.relative_to(root)) if p.is_relative_to(root) else str(p) for p in document_folders(root, self.desk.docs)}
         self.folder = (
@@ -101,6 +107,7 @@ class _Run:
             ui.notify(self.visitor.w("refused", name=event.file.name[:60], why=error.message), type="negative", timeout=8000)
             return
         ui.notify(self.visitor.w("uploaded", name=stored.name))
+        ui.run_javascript(NAME_UPLOADER % json.dumps(self.visitor.w("upload")))
         self._count()
 
     def refused(self, event: events.GenericEventArguments) -> None:
