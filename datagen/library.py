@@ -13,6 +13,8 @@ from datagen.errors import UsageError, suggest
 from datagen.jsonl import write_bytes
 
 Kind = Literal["prompts", "pipelines", "schemas"]
+Roots = tuple[Path, ...]
+"""Folders searched before the built-in library, first match wins: that of ``--library``, then the workspace."""
 
 
 @cache
@@ -37,14 +39,13 @@ def builtin_root() -> Path:
     )
 
 
-def search_path(kind: Kind, *, library: Path | None = None, workspace: Path | None = None) -> list[Path]:
+def search_path(kind: Kind, *, roots: Roots = ()) -> list[Path]:
     """Return the folders to search for ``kind``, first match wins; only folders that exist."""
-    roots = [root for root in (library, workspace) if root is not None]
     folders = [root / kind for root in roots] + [builtin_root() / kind]
     return [folder for folder in folders if folder.is_dir()]
 
 
-def find(kind: Kind, name: str, suffix: str, *, library: Path | None = None, workspace: Path | None = None) -> Path:
+def find(kind: Kind, name: str, suffix: str, *, roots: Roots = ()) -> Path:
     """Find ``<kind>/<name><suffix>``.
 
     Raises:
@@ -52,7 +53,7 @@ def find(kind: Kind, name: str, suffix: str, *, library: Path | None = None, wor
     """
     if name.startswith(("/", "\\")) or ".." in Path(name).parts:
         raise UsageError(f"'{name}' is not a name in {kind}/: it must not leave that folder")
-    folders = search_path(kind, library=library, workspace=workspace)
+    folders = search_path(kind, roots=roots)
     for folder in folders:
         candidate = folder / f"{name}{suffix}"
         if candidate.is_file():
@@ -61,13 +62,13 @@ def find(kind: Kind, name: str, suffix: str, *, library: Path | None = None, wor
     raise UsageError(f"no {kind} named '{name}' in {', '.join(map(str, folders))}", hint=suggest(name, known))
 
 
-def copy_recipe(name: str, target: Path, *, library: Path | None = None) -> Path:
-    """Copy a recipe from ``library`` or the built-in ones to ``target``, to be edited; return where it came from.
+def copy_recipe(name: str, target: Path, *, roots: Roots = ()) -> Path:
+    """Copy a recipe from ``roots`` or the built-in ones to ``target``, to be edited; return where it came from.
 
     Raises:
         UsageError: no such recipe, or ``target`` is there already.
     """
-    source = find("pipelines", name, ".yaml", library=library)
+    source = find("pipelines", name, ".yaml", roots=roots)
     if target.exists():
         raise UsageError(f"{target} exists already", hint="choose another file with -o")
     write_bytes(target, source.read_bytes())

@@ -10,8 +10,8 @@ def test_workspace_comes_before_builtin_and_library_before_both(tmp_path: Path) 
     for root in ("lib", "ws"):
         (tmp_path / root / "pipelines").mkdir(parents=True)
         (tmp_path / root / "pipelines" / "quickstart.yaml").write_text(root)
-    assert library.find("pipelines", "quickstart", ".yaml", workspace=tmp_path / "ws").read_text() == "ws"
-    assert library.find("pipelines", "quickstart", ".yaml", library=tmp_path / "lib", workspace=tmp_path / "ws").read_text() == "lib"
+    assert library.find("pipelines", "quickstart", ".yaml", roots=(tmp_path / "ws",)).read_text() == "ws"
+    assert library.find("pipelines", "quickstart", ".yaml", roots=(tmp_path / "lib", tmp_path / "ws")).read_text() == "lib"
     assert library.find("pipelines", "quickstart", ".yaml").parent.name == "pipelines"
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, library_of, say, workspace_of
+from datagen.cli.console import JsonOption, emit, roots_of, say, workspace_of
 from datagen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def audit(
         from datagen.score.model.judge import Judge
 
         client = open_client(judge, workspace_of(ctx).responses, concurrency=8)
-        grader = Judge(client, model=judge, rows=judge_rows, library=library_of(ctx))
+        grader = Judge(client, model=judge, rows=judge_rows, library=roots_of(ctx))
         models.append(grader)
     result = check(source, docs=docs, against=against, name=name, models=models, on_stage=lambda stage: say(f"audit: {stage}"))
     if grader is not None and grader.failures:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from datagen.jsonl import JsonObject
+from datagen.library import Roots
 from datagen.workspace import Workspace
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.")]
@@ -25,9 +26,10 @@ def workspace_of(ctx: typer.Context) -> Workspace:
     return Workspace(Path(os.path.realpath(root)))
 
 
-def library_of(ctx: typer.Context) -> Path | None:
-    """Return the folder given with ``--library``, if any."""
-    return ctx.find_root().params.get("library")
+def roots_of(ctx: typer.Context) -> Roots:
+    """Return where prompts and pipelines are looked for before the built-in ones: ``--library``, if given, then the workspace."""
+    own: Path | None = ctx.find_root().params.get("library")
+    return (*((own,) if own else ()), workspace_of(ctx).root)
 
 
 def emit(value: JsonObject, *, as_json: bool, human: str | Any) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, library_of, workspace_of
+from datagen.cli.console import JsonOption, emit, roots_of, workspace_of
 
 
 def cp(
@@ -17,5 +17,5 @@ def cp(
     from datagen.library import copy_recipe
 
     target = out or workspace_of(ctx).root / "pipelines" / f"{name}.yaml"
-    source = copy_recipe(name, target, library=library_of(ctx))
+    source = copy_recipe(name, target, roots=roots_of(ctx))
     emit({"copied": str(source), "to": str(target)}, as_json=as_json, human=f"{target}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, library_of, say, workspace_of
+from datagen.cli.console import JsonOption, emit, roots_of, say, workspace_of
 from datagen.cli.generation.spec import read_spec
 from datagen.errors import UsageError, suggest
 
@@ -93,7 +93,7 @@ def generate(
             find_model=_find_model,
         )
 
-    crew = open_crew([spec], open_model, judge=grader, library=library_of(ctx))
+    crew = open_crew([spec], open_model, judge=grader, library=roots_of(ctx))
     found = ingest_paths(paths)
     for skipped in found.skipped:
         say(f"skipped {skipped.path}: {skipped.reason}")

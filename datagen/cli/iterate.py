@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, library_of, say, workspace_of
+from datagen.cli.console import JsonOption, emit, roots_of, say, workspace_of
 
 if TYPE_CHECKING:
     from datagen.pipeline.campaign import CampaignResult
@@ -31,12 +31,12 @@ def iterate(
 
     workspace = workspace_of(ctx)
     chosen = [*(settings or []), *([f"sizes=[{sizes}]"] if sizes else [])]
-    loaded = load_recipe(recipe, settings=chosen, library_dir=library_of(ctx), workspace=workspace.root)
+    loaded = load_recipe(recipe, settings=chosen, roots=roots_of(ctx))
     folder = docs or workspace.root / loaded.docs
     if dry_run:
         from datagen.cli.run import show_plan
 
-        show_plan(loaded, folder, workspace, as_json=as_json)
+        show_plan(loaded, folder, workspace, library=roots_of(ctx), as_json=as_json)
         return
     from datagen.cli.listeners import listening
 
@@ -50,7 +50,15 @@ def iterate(
     limits = Limits(target=target, budget=budget, delta=loaded.probe.delta)
     with listening() as listener:
         result = run_campaign(
-            loaded, workspace=workspace, docs=folder, limits=limits, control=control, guided=guided, listener=listener, on_step=before
+            loaded,
+            workspace=workspace,
+            docs=folder,
+            limits=limits,
+            control=control,
+            guided=guided,
+            listener=listener,
+            library=roots_of(ctx),
+            on_step=before,
         )
     value = {
         "steps": [

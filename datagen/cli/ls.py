@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, library_of, workspace_of
+from datagen.cli.console import JsonOption, emit, roots_of
 from datagen.errors import UsageError, suggest
 from datagen.jsonl import JsonObject
 
@@ -26,8 +26,7 @@ def ls(
         raise UsageError(f"nothing of kind '{kind}' in the library", hint=suggest(kind, [*SUFFIXES, "strategies"]))
     folders = search_path(
         "pipelines" if kind == "pipelines" else "prompts" if kind == "prompts" else "schemas",
-        library=library_of(ctx),
-        workspace=workspace_of(ctx).root,
+        roots=roots_of(ctx),
     )
     found: dict[str, str] = {}
     for folder in folders:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, library_of, say, workspace_of
+from datagen.cli.console import JsonOption, emit, roots_of, say, workspace_of
 
 if TYPE_CHECKING:
+    from datagen.library import Roots
     from datagen.pipeline.recipe import Recipe
     from datagen.workspace import Workspace
 
@@ -33,7 +34,7 @@ def run(
     stage: Stage | None = next((s for s in STAGES if s == until), None)
     if until and stage is None:
         raise UsageError(f"--until {until}: no such stage", hint=suggest(until, STAGES))
-    loaded = load_any_recipe(recipe, settings=settings or [], library_dir=library_of(ctx), workspace=workspace.root)
+    loaded = load_any_recipe(recipe, settings=settings or [], roots=roots_of(ctx))
     if isinstance(loaded, AuditRecipe):
         from datagen.cli.audit_recipe import run_audit_recipe
 
@@ -41,13 +42,15 @@ def run(
         return
     folder = docs or workspace.root / loaded.docs
     if dry_run:
-        show_plan(loaded, folder, workspace, as_json=as_json)
+        show_plan(loaded, folder, workspace, library=roots_of(ctx), as_json=as_json)
         return
     from datagen.cli.listeners import listening
     from datagen.pipeline.run import run as run_recipe
 
     with listening(progress) as listener:
-        result = run_recipe(loaded, workspace=workspace, docs=folder, until=stage, listener=listener, budget=budget, batch=batch)
+        result = run_recipe(
+            loaded, workspace=workspace, docs=folder, until=stage, listener=listener, library=roots_of(ctx), budget=budget, batch=batch
+        )
     for number in result.skipped:
         say(f"iteration {number:04d}: done already, skipped")
     value = {
@@ -85,7 +88,7 @@ def _summary(result: Any) -> Any:
     return Group(*parts)
 
 
-def show_plan(recipe: "Recipe", folder: Path, workspace: "Workspace", *, as_json: bool) -> None:
+def show_plan(recipe: "Recipe", folder: Path, workspace: "Workspace", *, library: "Roots", as_json: bool) -> None:
     """Print what a recipe would do with a folder of documents and what its models would cost; write nothing."""
     from datagen.cli.generation.price import judge_line
     from datagen.ingest import ingest_paths
@@ -94,7 +97,7 @@ def show_plan(recipe: "Recipe", folder: Path, workspace: "Workspace", *, as_json
 
     found = ingest_paths([folder])
     chunks = [c for d in found.documents for c in chunk_document(d, max_tokens=recipe.chunk.max_tokens)]
-    priced = price_recipe(recipe, found.documents, chunks, workspace=workspace)
+    priced = price_recipe(recipe, found.documents, chunks, workspace=workspace, library=library)
     plan = {
         "recipe": f"{recipe.name} v{recipe.version}",
         "documents": len(found.documents),

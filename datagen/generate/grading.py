@@ -7,7 +7,6 @@ Source: Y. Liu et al., "G-Eval", EMNLP 2023 (arXiv 2303.16634); two answers are 
 L. Zheng et al., "Judging LLM-as-a-judge with MT-Bench and Chatbot Arena", NeurIPS 2023 (arXiv 2306.05685).
 """
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -16,6 +15,7 @@ from datagen.clients import ChatMessage, ChatRequest, ModelSpec, Parameters
 from datagen.generate.prompts import Prompt, load_prompt
 from datagen.generate.structured import strict_schema
 from datagen.hashing import sha256_hex
+from datagen.library import Roots
 from datagen.schemas.document import Language
 from datagen.schemas.record import Frozen, completion_text, prompt_text
 from datagen.schemas.sample import Sample
@@ -48,7 +48,7 @@ class Preferred(Frozen):
     better: Literal["first", "second", "same"]
 
 
-def grade_request(sample: Sample, spec: ModelSpec, library: Path | None = None) -> ChatRequest:
+def grade_request(sample: Sample, spec: ModelSpec, library: Roots = ()) -> ChatRequest:
     """Return the request that asks for a :class:`Grade` of a row."""
     question, answer = prompt_text(sample.record)[:_LONGEST], completion_text(sample.record)[:_LONGEST]
     language = detect_language(f"{question}\n{answer}")
@@ -56,7 +56,7 @@ def grade_request(sample: Sample, spec: ModelSpec, library: Path | None = None) 
     return _request(prompt, spec, Grade, question=question, answer=answer, evidence=_evidence(sample), mark=sha256_hex(sample.id)[:8])
 
 
-def pair_request(sample: Sample, first: str, second: str, spec: ModelSpec, library: Path | None = None) -> ChatRequest:
+def pair_request(sample: Sample, first: str, second: str, spec: ModelSpec, library: Roots = ()) -> ChatRequest:
     """Return the request that asks which of two answers to a sample's question is better."""
     question = prompt_text(sample.record)[:_LONGEST]
     language = detect_language(f"{question}\n{first}\n{second}")
@@ -65,7 +65,7 @@ def pair_request(sample: Sample, first: str, second: str, spec: ModelSpec, libra
     return _request(prompt, spec, Preferred, question=question, evidence=_evidence(sample), mark=sha256_hex(sample.id)[:8], **texts)
 
 
-def empty_prompt(language: Language, *, pair: bool, library: Path | None = None) -> str:
+def empty_prompt(language: Language, *, pair: bool, library: Roots = ()) -> str:
     """Return what the judge reads beside a row."""
     shown = ("question", "evidence", "first", "second") if pair else ("question", "answer", "evidence")
     prompt = load_prompt(f"judge/{'pair_' if pair else ''}{language}.v{PROMPT_VERSION}", library)

@@ -10,7 +10,6 @@ The detail is the judge's own reason. Grades stay with the row as scores.
 
 import asyncio
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -22,6 +21,7 @@ from datagen.generate.prompts import load_prompt
 from datagen.generate.strategy import Purpose, Strategy
 from datagen.generate.structured import ask
 from datagen.hashing import fingerprint
+from datagen.library import Roots
 from datagen.schemas.document import Chunk, Document
 from datagen.schemas.record import FeedbackRecord, PreferenceRecord, TextRecord
 from datagen.schemas.sample import Sample
@@ -47,10 +47,10 @@ class Judged:
         client: the judge's; its store makes a second run free.
         model: the judge's model spec.
         least: lowest grade a row may have in any point.
-        library: folder given with ``--library``, searched for ``prompts/judge`` first.
+        library: folders searched for ``prompts/judge`` before the built-in library.
     """
 
-    def __init__(self, strategy: Strategy, client: Client, *, model: str, least: int = 4, library: Path | None = None) -> None:
+    def __init__(self, strategy: Strategy, client: Client, *, model: str, least: int = 4, library: Roots = ()) -> None:
         self._strategy = strategy
         self._client = client
         self._spec = parse_spec(model)

@@ -30,6 +30,7 @@ from datagen.generate.specs import (
 )
 from datagen.generate.strategy import Purpose, Strategy
 from datagen.generate.writer import Frame, Writer
+from datagen.library import Roots
 from datagen.schemas.document import Chunk, Document
 from datagen.text import estimate_tokens
 
@@ -60,7 +61,7 @@ class Crew:
 
 
 def open_crew(
-    wanted: Sequence[AnySpec], open_model: Callable[[str], CachingClient], *, judge: JudgeSpec | None = None, library: Path | None = None
+    wanted: Sequence[AnySpec], open_model: Callable[[str], CachingClient], *, judge: JudgeSpec | None = None, library: Roots = ()
 ) -> Crew:
     """Open the strategies of a set and its exam.
 
@@ -68,7 +69,7 @@ def open_crew(
         wanted: specs, weights among them.
         open_model: opens a model's client; called once for each model.
         judge: reads every row; None for none.
-        library: folder given with ``--library``, searched for prompts first.
+        library: folders searched for prompts before the built-in library.
 
     Raises:
         UsageError: a spec's model is not one, or ``open_model`` refuses it.
@@ -86,7 +87,7 @@ def open_crew(
     return Crew(opened(wanted), opened(examiners(tuple(wanted))), tuple(clients.values()))
 
 
-def open_strategy(spec: AnySpec, clients: Mapping[str, Client], *, library: Path | None = None) -> Strategy:
+def open_strategy(spec: AnySpec, clients: Mapping[str, Client], *, library: Roots = ()) -> Strategy:
     """Open one strategy over the clients of its models.
 
     Raises:
@@ -148,7 +149,7 @@ async def price_spec(
     max_attempts: int = 3,
     judge: JudgeSpec | None = None,
     judge_price: Price = FREE,
-    library: Path | None = None,
+    library: Roots = (),
 ) -> Estimate:
     """Price one strategy and the judge of its rows, before anything is sent (see :mod:`datagen.generate.pricing`).
 
@@ -162,7 +163,7 @@ async def price_spec(
         max_attempts: rounds over each chunk.
         judge: reads every row; None for none.
         judge_price: of the judge's model.
-        library: folder given with ``--library``, searched for prompts first.
+        library: folders searched for prompts before the built-in library.
     """
     store = ResponseStore(store_path) if store_path.exists() else None
     client = DryClient(store)
@@ -194,14 +195,14 @@ async def price_spec(
         await client.aclose()
 
 
-def _dry_judge(spec: AnySpec, chunks: Sequence[Chunk], store: ResponseStore | None, price: Price, library: Path | None) -> DryJudge:
+def _dry_judge(spec: AnySpec, chunks: Sequence[Chunk], store: ResponseStore | None, price: Price, library: Roots) -> DryJudge:
     pair = METHOD[spec.kind] == "dpo"
     unread = isinstance(spec, specs.UnanswerableSpec | specs.PassageSpec)
     prompt = empty_prompt(chunks[0].language if chunks else "en", pair=pair, library=library)
     return DryJudge(DryClient(store), price, 0 if unread else 2 if pair else 1, estimate_tokens(prompt))
 
 
-def _base(spec: ContrastSpec, client: Client | None, library: Path | None) -> Strategy:
+def _base(spec: ContrastSpec, client: Client | None, library: Roots) -> Strategy:
     from datagen.generate import strategies
 
     if spec.model is None:
@@ -211,7 +212,7 @@ def _base(spec: ContrastSpec, client: Client | None, library: Path | None) -> St
     return strategies.QA(client, **_frame(spec, library))
 
 
-def _frame(spec: AskingSpec | ContrastSpec, library: Path | None) -> Frame:
+def _frame(spec: AskingSpec | ContrastSpec, library: Roots) -> Frame:
     return Frame(
         model=spec.model or "",
         items=spec.items_per_request,

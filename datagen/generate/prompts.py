@@ -7,7 +7,6 @@ says ``{{ config }}`` says just that. Released versions never change; provenance
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,7 +15,7 @@ from pydantic import Field, ValidationError
 from datagen.errors import DataError
 from datagen.hashing import sha256_hex
 from datagen.jsonl import read_text
-from datagen.library import find
+from datagen.library import Roots, find
 from datagen.schemas.document import Language
 from datagen.schemas.record import Frozen
 
@@ -61,14 +60,14 @@ class Prompt:
 
 
 @cache
-def load_prompt(name: str, library: Path | None = None) -> Prompt:
+def load_prompt(name: str, library: Roots = ()) -> Prompt:
     """Load ``name``, for example ``qa/zh.v1``, from the library.
 
     Raises:
         UsageError: no such prompt; near matches are suggested.
         DataError: broken front matter or template, with ``file:line``.
     """
-    path = find("prompts", name, ".md", library=library)
+    path = find("prompts", name, ".md", roots=library)
     return parse_prompt(read_text(path), name, str(path))
 
 

@@ -7,7 +7,6 @@ language: no pair teaches by it), ``rejected_failed`` (no answer came).
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import Field
 
@@ -18,6 +17,7 @@ from datagen.generate.grounding import check_answer
 from datagen.generate.prompts import load_prompt
 from datagen.generate.structured import ask, strict_schema
 from datagen.hashing import fingerprint
+from datagen.library import Roots
 from datagen.schemas.document import Document, Language
 from datagen.schemas.record import Frozen, prompt_text
 from datagen.schemas.sample import Sample
@@ -51,7 +51,7 @@ class Rejecter:
         library: folder given with ``--library``, searched for prompts first.
     """
 
-    def __init__(self, client: Client, *, model: str, temperature: float = 0.7, library: Path | None = None) -> None:
+    def __init__(self, client: Client, *, model: str, temperature: float = 0.7, library: Roots = ()) -> None:
         self._client = client
         self._spec = parse_spec(model)
         self._parameters = Parameters(temperature, LONGEST)

@@ -8,7 +8,6 @@ purpose and attempt as long as the client gives the same response to the same re
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
@@ -22,6 +21,7 @@ from datagen.generate.reasoning import has_reasoning, with_reasoning
 from datagen.generate.strategy import Purpose
 from datagen.generate.structured import ask, extract_reasoning, strict_schema
 from datagen.hashing import fingerprint
+from datagen.library import Roots
 from datagen.schemas.document import Chunk, Document
 from datagen.schemas.record import Record, TextRecord
 from datagen.schemas.sample import EvidenceSpan, Provenance, Sample
@@ -41,7 +41,7 @@ class Desk:
     spec: ModelSpec
     items: int
     parameters: Parameters
-    library: Path | None
+    library: Roots
 
 
 @dataclass(frozen=True, slots=True)

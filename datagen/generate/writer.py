@@ -4,7 +4,6 @@ A strategy is one file in ``strategies/``: its forms (Pydantic models with evide
 """
 
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
 
 from pydantic import BaseModel, model_validator
@@ -17,6 +16,7 @@ from datagen.generate.strategy import Purpose
 from datagen.generate.structured import strict_schema
 from datagen.hashing import fingerprint
 from datagen.jsonl import JsonObject
+from datagen.library import Roots
 from datagen.schemas.document import Chunk, Document
 from datagen.schemas.record import Frozen
 
@@ -42,7 +42,7 @@ class Frame(TypedDict):
         temperature: sampling temperature, 0 to 2; 0.7 if absent.
         max_tokens: longest completion; absent or None leaves room for the items asked for.
         keep_reasoning: put the model's ``<think>`` before the answer it led to, one row a request; False if absent.
-        library: folder given with ``--library``, searched for prompts first.
+        library: folders searched for prompts before the built-in library.
     """
 
     model: str
@@ -50,7 +50,7 @@ class Frame(TypedDict):
     temperature: NotRequired[float]
     max_tokens: NotRequired[int | None]
     keep_reasoning: NotRequired[bool]
-    library: NotRequired[Path | None]
+    library: NotRequired[Roots]
 
 
 class Writer(ABC):
@@ -95,7 +95,7 @@ class Writer(ABC):
             self.requests_per_round += items - 1
         elif self.keep_reasoning:
             self.one_row_a_request = True
-        self._desk = Desk(self.name, client, parse_spec(frame["model"]), items // self._rounds, parameters, frame.get("library"))
+        self._desk = Desk(self.name, client, parse_spec(frame["model"]), items // self._rounds, parameters, frame.get("library", ()))
 
     def options(self) -> JsonObject:
         """Return the settings of this strategy alone that change its output."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datagen.errors import UsageError
+from datagen.library import Roots
 from datagen.pipeline.iteration import Outcome, Plan
 from datagen.pipeline.pricing import first_step_cost
 from datagen.pipeline.priorities import quotas, read_priorities
@@ -56,6 +57,7 @@ def iterate(
     control: bool = True,
     guided: bool = True,
     listener: Listener | None = None,
+    library: Roots = (),
     on_step: Callable[[Plan, float], None] | None = None,
 ) -> CampaignResult:
     """Run a campaign over the recipe's sizes until a rule of ``pipeline/stopping.py`` ends it.
@@ -65,6 +67,7 @@ def iterate(
         limits: target loss, budget, smallest gain of interest (default: the recipe's delta, no target, no budget).
         control: a gain over an incumbent must also hold against its rows trained for as many steps.
         guided: new rows go where coverage is low and loss is high (``pipeline/priorities.py``), unless the recipe has quotas of its own.
+        library: folders searched for ``prompts/`` before the built-in library; default: the workspace.
         on_step: called before each step with its plan and its estimated cost, 0 for a step that is finished already.
 
     Raises:
@@ -75,7 +78,7 @@ def iterate(
     if len(recipe.sizes) > MOST_LOOKS:
         raise UsageError(f"{len(recipe.sizes)} sizes: a campaign takes at most {MOST_LOOKS} verdicts on one exam", hint="use fewer sizes")
     limits = limits or Limits(delta=recipe.probe.delta)
-    iterations = Iterations(recipe, workspace, docs, listener or Silent(), budget=limits.budget)
+    iterations = Iterations(recipe, workspace, docs, listener or Silent(), library=library, budget=limits.budget)
     campaign = _Campaign(iterations, limits, control=control, guided=guided, on_step=on_step)
     with workspace.lock():
         for position, size in enumerate(recipe.sizes):
@@ -155,7 +158,7 @@ class _Campaign:
         if history:
             return _cost_after(history, plan.size)
         made = self._iterations
-        return first_step_cost(made.recipe, made.docs, plan.size, workspace=made.workspace)
+        return first_step_cost(made.recipe, made.docs, plan.size, workspace=made.workspace, library=made.library)
 
 
 def _quotas(workspace: Workspace, parent: Manifest, size: int) -> dict[str, int]:

@@ -18,6 +18,7 @@ from datagen.generate.opening import Crew
 from datagen.generate.specs import Method
 from datagen.hashing import fingerprint, merkle_root, sha256_hex
 from datagen.jsonl import JsonObject, read_json, read_rows, write_bytes, write_json, write_jsonl
+from datagen.library import Roots
 from datagen.pipeline.examination import Examination
 from datagen.pipeline.ledger import read_ledger
 from datagen.pipeline.lessons import open_recipe_crew, read_gold, spent_so_far, write_exam, write_lessons
@@ -83,12 +84,13 @@ def run_iteration(
     *,
     until: Stage,
     listener: Listener,
+    library: Roots = (),
     budget: float | None = None,
     batch: bool = False,
 ) -> Outcome:
     """Run one iteration up to ``until``; the caller holds the workspace lock.
 
-    ``budget``: most dollars for all stored responses; ``batch``: ask through batch APIs.
+    ``library``: folders searched for prompts first; ``budget``: most dollars for all stored responses; ``batch``: ask through batch APIs.
 
     Raises:
         DatagenError: whatever a stage found; finished stages stay on disk.
@@ -106,7 +108,7 @@ def run_iteration(
     if until == "ingest":
         return Outcome(folder, None, tuple(funnel))
 
-    crew = open_recipe_crew(recipe.generate, workspace, budget=budget, batch=batch)
+    crew = open_recipe_crew(recipe.generate, workspace, library=library, budget=budget, batch=batch)
     try:
         written = fingerprint([s.fingerprint() for s, _ in (*crew.writers, *crew.examiners)])
         listener.stage(plan.number, "exam")

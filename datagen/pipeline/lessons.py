@@ -15,6 +15,7 @@ from datagen.generate.runner import Progress, Refuse, generate
 from datagen.generate.strategy import Purpose
 from datagen.hashing import sha256_hex
 from datagen.jsonl import JsonObject, read_rows
+from datagen.library import Roots
 from datagen.pipeline.progress import Listener
 from datagen.pipeline.recipe import GenerateSpec, Recipe
 from datagen.pipeline.reviews import Reviews
@@ -28,10 +29,13 @@ from datagen.text import detect_language
 from datagen.workspace import Workspace
 
 
-def open_recipe_crew(spec: GenerateSpec, workspace: Workspace, *, budget: float | None = None, batch: bool = False) -> Crew:
+def open_recipe_crew(
+    spec: GenerateSpec, workspace: Workspace, *, library: Roots = (), budget: float | None = None, batch: bool = False
+) -> Crew:
     """Open the recipe's strategies; they share the workspace's response store, and one budget whatever models they ask.
 
-    ``budget`` is the most dollars all stored responses may cost; ``batch`` asks through the providers' batch APIs, at half the price.
+    ``library``: folders searched for prompts before the built-in library. ``budget``: the most dollars all stored responses may cost.
+    ``batch``: ask through the providers' batch APIs, at half the price.
 
     Raises:
         UsageError: a model has no price although there is a budget, no key, or does not exist.
@@ -53,7 +57,7 @@ def open_recipe_crew(spec: GenerateSpec, workspace: Workspace, *, budget: float 
             find_model=lambda name: resolve_model(name).prepare("bfloat16"),
         )
 
-    return open_crew(spec.strategies, open_model, judge=spec.judge)
+    return open_crew(spec.strategies, open_model, judge=spec.judge, library=library)
 
 
 def spent_so_far(workspace: Workspace) -> float:

@@ -18,6 +18,7 @@ from datagen.generate.strategy import Purpose
 from datagen.ingest import ingest_paths
 from datagen.ingest.chunk import chunk_document
 from datagen.jsonl import JsonObject
+from datagen.library import Roots
 from datagen.pipeline.recipe import Recipe
 from datagen.schemas.document import Chunk, Document
 from datagen.workspace import Workspace
@@ -40,7 +41,9 @@ class PricedStep:
         return {**named, "price_known": self.known, **self.estimate.to_json()}
 
 
-def price_recipe(recipe: Recipe, documents: Sequence[Document], chunks: Sequence[Chunk], *, workspace: Workspace) -> list[PricedStep]:
+def price_recipe(
+    recipe: Recipe, documents: Sequence[Document], chunks: Sequence[Chunk], *, workspace: Workspace, library: Roots = ()
+) -> list[PricedStep]:
     """Price every strategy of a recipe that asks a model, and the judge of its rows.
 
     An exam that is frozen already costs nothing and is left out.
@@ -55,13 +58,13 @@ def price_recipe(recipe: Recipe, documents: Sequence[Document], chunks: Sequence
         wanted = [*(("exam", s, n) for s, n in _shares(examiners(recipe.generate.strategies), exam)), *wanted]
     steps: list[PricedStep] = []
     for purpose, spec, target in wanted:
-        step = asyncio.run(_price(recipe, spec, target, purpose, documents, chunks, workspace))
+        step = asyncio.run(_price(recipe, spec, target, purpose, documents, chunks, workspace, library or (workspace.root,)))
         if step is not None:
             steps.append(step)
     return steps
 
 
-def first_step_cost(recipe: Recipe, docs: Path, size: int, *, workspace: Workspace) -> float:
+def first_step_cost(recipe: Recipe, docs: Path, size: int, *, workspace: Workspace, library: Roots = ()) -> float:
     """Return the money for the exam and the first ``size`` rows; unknown prices count as 0. Nothing is sent or written.
 
     Raises:
@@ -71,7 +74,7 @@ def first_step_cost(recipe: Recipe, docs: Path, size: int, *, workspace: Workspa
         return 0.0
     documents = ingest_paths([docs]).documents
     chunks = [chunk for document in documents for chunk in chunk_document(document, max_tokens=recipe.chunk.max_tokens)]
-    priced = price_recipe(recipe.model_copy(update={"sizes": (size,)}), documents, chunks, workspace=workspace)
+    priced = price_recipe(recipe.model_copy(update={"sizes": (size,)}), documents, chunks, workspace=workspace, library=library)
     return sum(step.estimate.cost for step in priced)
 
 
@@ -88,6 +91,7 @@ async def _price(
     documents: Sequence[Document],
     chunks: Sequence[Chunk],
     workspace: Workspace,
+    library: Roots,
 ) -> PricedStep | None:
     name, judge = model_of(spec), recipe.generate.judge
     if name is None and judge is None:
@@ -105,6 +109,7 @@ async def _price(
         purpose=purpose,
         max_attempts=recipe.generate.max_attempts,
         judge=judge,
+        library=library,
         judge_price=judge_price,
     )
     return PricedStep(purpose, spec.kind, name or "", target, priced, known and judge_known)

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, cast
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from datagen import library
 from datagen.errors import UsageError, suggest
 from datagen.generate.specs import METHOD, SPECS, AnsweringSpec, AskingSpec, JudgeSpec, Method, StrategySpec
 from datagen.jsonl import read_text
+from datagen.library import Roots, find
 from datagen.probe.config import ProbeConfig
 from datagen.schemas.document import Language
 from datagen.schemas.record import Frozen
@@ -170,21 +170,19 @@ class AuditRecipe(Frozen):
     register_as: RegisterSpec = Field(alias="register")
 
 
-def load_recipe(name: str, *, settings: Sequence[str] = (), library_dir: Path | None = None, workspace: Path | None = None) -> Recipe:
+def load_recipe(name: str, *, settings: Sequence[str] = (), roots: Roots = ()) -> Recipe:
     """Read a recipe that makes rows; see :func:`load_any_recipe`.
 
     Raises:
         UsageError: as there, or the recipe audits rows that exist.
     """
-    found = load_any_recipe(name, settings=settings, library_dir=library_dir, workspace=workspace)
+    found = load_any_recipe(name, settings=settings, roots=roots)
     if isinstance(found, AuditRecipe):
         raise UsageError(f"{name} audits a dataset and makes no rows", hint=f"datagen run {name} --set data=FILE")
     return found
 
 
-def load_any_recipe(
-    name: str, *, settings: Sequence[str] = (), library_dir: Path | None = None, workspace: Path | None = None
-) -> Recipe | AuditRecipe:
+def load_any_recipe(name: str, *, settings: Sequence[str] = (), roots: Roots = ()) -> Recipe | AuditRecipe:
     """Read a recipe by path (``my.yaml``) or by name (``quickstart``) and apply ``KEY=VALUE`` settings.
 
     ``kind: audit`` makes it an :class:`AuditRecipe`; all others are a :class:`Recipe`.
@@ -194,7 +192,7 @@ def load_any_recipe(
     """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        path = library.find("pipelines", name, ".yaml", library=library_dir, workspace=workspace)
+        path = find("pipelines", name, ".yaml", roots=roots)
     try:
         tree: object = yaml.safe_load(read_text(path))
     except yaml.MarkedYAMLError as error:

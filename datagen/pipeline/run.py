@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datagen.errors import UsageError
-from datagen.hashing import fingerprint
+from datagen.hashing import fingerprint, sha256_hex
 from datagen.jsonl import read_json
+from datagen.library import Roots, builtin_root
 from datagen.pipeline.iteration import Outcome, Plan, run_iteration
 from datagen.pipeline.ledger import read_ledger
 from datagen.pipeline.manifest import read_manifest, write_manifest
@@ -37,6 +38,13 @@ class RunResult:
     advice: str
 
 
+def own_prompts(library: Roots) -> list[list[str]]:
+    """Return place, name and sha256 of the user's own prompts: an edited one makes other rows. Released built-in ones never change."""
+    folders = [folder for folder in (root.resolve() / "prompts" for root in library) if folder != builtin_root() / "prompts"]
+    files = [(f"{at}", folder, file) for at, folder in enumerate(folders) for file in sorted(folder.rglob("*.md"))]
+    return [[at, file.relative_to(folder).as_posix(), sha256_hex(file.read_bytes())] for at, folder, file in files]
+
+
 class Iterations:
     """Finds or makes iterations of one recipe over one folder of documents; the caller holds the workspace lock.
 
@@ -51,9 +59,11 @@ class Iterations:
         docs: Path | None,
         listener: Listener,
         *,
+        library: Roots = (),
         budget: float | None = None,
         batch: bool = False,
     ) -> None:
+        self.library = library or (workspace.root,)
         self.budget = budget
         self.batch = batch
         self.recipe = recipe
@@ -65,7 +75,7 @@ class Iterations:
             raise UsageError(f"exam.gold: {recipe.exam.gold}: no such file")
         code = code_fingerprint("pipeline", "generate", "dedup", "split.py", "ingest", "clients", "probe", "export", "schemas", "text.py")
         settings = recipe.model_dump(mode="json", exclude={"sizes", "docs", "report_language", "description", "until"})
-        self._key = [settings, self.docs_key, code]
+        self._key = [settings, self.docs_key, code, *own_prompts(self.library)]
 
     def plan(
         self,
@@ -98,7 +108,9 @@ class Iterations:
         recipe = self.recipe
         if plan.quotas:
             recipe = recipe.model_copy(update={"generate": recipe.generate.model_copy(update={"quotas": dict(plan.quotas)})})
-        outcome = run_iteration(self.workspace, recipe, plan, until=until, listener=self.listener, budget=self.budget, batch=self.batch)
+        outcome = run_iteration(
+            self.workspace, recipe, plan, until=until, listener=self.listener, library=self.library, budget=self.budget, batch=self.batch
+        )
         if outcome.manifest is None:
             return outcome
         advice = advise(outcome.manifest, plan.baseline, self.recipe.report_language)
@@ -116,6 +128,7 @@ def run(
     docs: Path | None = None,
     until: Stage | None = None,
     listener: Listener | None = None,
+    library: Roots = (),
     budget: float | None = None,
     batch: bool = False,
 ) -> RunResult:
@@ -127,6 +140,7 @@ def run(
         docs: folder of documents, instead of the recipe's.
         until: the last stage to run.
         listener: told of stages and progress.
+        library: folders searched for ``prompts/`` before the built-in library; default: the workspace.
         budget: most dollars that all stored responses may cost, earlier ones included; never crossed.
         batch: ask through the providers' batch APIs: half the price, answers within a day.
 
@@ -135,7 +149,7 @@ def run(
         WorkspaceBusy: another datagen holds the workspace.
         DatagenError: a stage failed; finished stages are kept.
     """
-    iterations = Iterations(recipe, workspace, docs, listener or Silent(), budget=budget, batch=batch)
+    iterations = Iterations(recipe, workspace, docs, listener or Silent(), library=library, budget=budget, batch=batch)
     last_stage = until or recipe.until
     outcomes: list[Outcome] = []
     skipped: list[int] = []

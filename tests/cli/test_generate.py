@@ -148,7 +148,7 @@ def test_strategies_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     code, value, _ = run(capsys, "ls", "strategies", "--json")
     assert (code, [f["name"] for f in value["found"]]) == (0, list(SPECS))
     (dialogue,) = (f for f in value["found"] if f["name"] == "multi_turn")
-    assert (dialogue["method"], dialogue["model"], dialogue["settings"]) == ("sft", "yes", ["turns"])
+    assert (dialogue["method"], dialogue["model"], dialogue["settings"]) == ("sft", "yes", ["reasoning", "turns"])
     code, text, _ = run(capsys, "ls", "strategies")
     assert "preference        dpo  model: optional" in text
     code, _, err = run(capsys, "ls", "strategeis")

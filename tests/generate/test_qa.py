@@ -184,7 +184,7 @@ def test_a_changed_system_prompt_is_another_request(tmp_path: Path, repo: Path, 
 
     async def run(stub: StubServer) -> tuple[list[Sample], list[Sample], bool]:
         strategy, client = open_stub(stub)
-        other = QA(client, model=f"openai:stub@{stub.base_url}", items=4, library=tmp_path)
+        other = QA(client, model=f"openai:stub@{stub.base_url}", items=4, library=(tmp_path,))
         ours, theirs = [await s.propose(documents["zh"], chunk_of(documents["zh"]), purpose="train", attempt=0) for s in (strategy, other)]
         await client.aclose()
         return ours.samples, theirs.samples, strategy.fingerprint() == other.fingerprint()

@@ -50,7 +50,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, example_docs: list[Path])
         shutil.copy(path, target)
     (root / "pipelines").mkdir()
     (root / "pipelines" / "small.yaml").write_text(RECIPE, encoding="utf-8")
-    result = run(load_recipe("small", workspace=root), workspace=Workspace(root))
+    result = run(load_recipe("small", roots=(root,)), workspace=Workspace(root))
     assert [o.manifest.number for o in result.outcomes if o.manifest] == [1]
     return root
 

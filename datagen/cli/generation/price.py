@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from datagen.cli.console import emit, library_of, workspace_of
+from datagen.cli.console import emit, roots_of, workspace_of
 
 if TYPE_CHECKING:
     from datagen.generate.pricing import Estimate
@@ -61,7 +61,7 @@ def print_price(
         purpose=purpose,
         judge=judge,
         judge_price=price_of(judge.model if judge else None),
-        library=library_of(ctx),
+        library=roots_of(ctx),
     )
     priced = asyncio.run(work)
     value = {"documents": len(found.documents), "chunks": len(chunks), "target": target, **priced.to_json()}

@@ -9,7 +9,6 @@ exact offsets. Attempt ``k`` asks each fact in its ``k``-th phrasing, so growing
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from datagen.generate.candidate import Candidates
 from datagen.generate.extractive.fact import Fact, place_of
@@ -23,6 +22,7 @@ from datagen.generate.extractive.templates import Templates, load_templates
 from datagen.generate.grounding import check_answer
 from datagen.generate.strategy import Purpose
 from datagen.hashing import fingerprint
+from datagen.library import Roots
 from datagen.schemas.document import Chunk, Document, Language
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import EvidenceSpan, Provenance, Sample
@@ -41,12 +41,12 @@ class Extractive:
     """The offline strategy (see the module).
 
     Args:
-        library: folder given with ``--library``, searched for ``prompts/extractive`` first.
+        library: folders searched for ``prompts/extractive`` before the built-in library.
     """
 
     name = "extractive"
 
-    def __init__(self, library: Path | None = None) -> None:
+    def __init__(self, library: Roots = ()) -> None:
         self._library = library
 
     def fingerprint(self) -> str:

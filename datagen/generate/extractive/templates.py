@@ -9,14 +9,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
 from datagen.errors import DataError
 from datagen.hashing import sha256_hex
-from datagen.library import find
+from datagen.library import Roots, find
 from datagen.schemas.document import Language
 
 VERSION = 1
@@ -44,13 +43,13 @@ class Templates:
 
 
 @cache
-def load_templates(language: Language, library: Path | None = None) -> Templates:
+def load_templates(language: Language, library: Roots = ()) -> Templates:
     """Load the templates of a language from the library.
 
     Raises:
         DataError: the file has no front matter, an unknown slot, or a kind without train or exam templates; with the line.
     """
-    path = find("prompts", f"extractive/{language}.v{VERSION}", ".md", library=library)
+    path = find("prompts", f"extractive/{language}.v{VERSION}", ".md", roots=library)
     return parse_templates(path.read_text(encoding="utf-8"), str(path))
 
 

@@ -6,13 +6,13 @@ Grades of one model are opinions: they order a review. Rows the judge cannot be 
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datagen.clients import Client, RequestFailed, parse_spec
 from datagen.generate.grading import Grade, grade_request
 from datagen.generate.structured import ask
 from datagen.hashing import unit_interval
+from datagen.library import Roots
 from datagen.schemas.record import completion_text
 from datagen.schemas.sample import Sample
 
@@ -27,10 +27,10 @@ class Judge:
         client: completes the requests; its store makes a second audit free.
         model: the model's spec, as given to ``open_client``.
         rows: how many rows to ask about at most; of more, a fixed random choice.
-        library: folder given with ``--library``, searched for ``prompts/judge`` first.
+        library: folders searched for ``prompts/judge`` before the built-in library.
     """
 
-    def __init__(self, client: Client, *, model: str, rows: int = 100, concurrency: int = 8, library: Path | None = None) -> None:
+    def __init__(self, client: Client, *, model: str, rows: int = 100, concurrency: int = 8, library: Roots = ()) -> None:
         self._client = client
         self._spec = parse_spec(model)
         self._rows = rows

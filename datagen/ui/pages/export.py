@@ -144,7 +144,7 @@ class _Export:
 def _model(desk: Desk, recipe: str) -> tuple[str, str]:
     """Return the recipe's model and template; a recipe that is not found by name any more gives the default."""
     try:
-        spec = load_recipe(recipe, workspace=desk.workspace.root).register_as
+        spec = load_recipe(recipe, roots=(desk.workspace.root,)).register_as
     except DatagenError:
         return DEFAULT_MODEL, choose_template(DEFAULT_MODEL).name
     return spec.model, spec.template

@@ -78,7 +78,7 @@ class _Run:
     def _recipe(self) -> None:
         w = self.visitor.w
         heading(w("recipe"), 3)
-        names = sorted({p.stem for f in search_path("pipelines", workspace=self.desk.workspace.root) for p in f.glob("*.yaml")})
+        names = sorted({p.stem for f in search_path("pipelines", roots=(self.desk.workspace.root,)) for p in f.glob("*.yaml")})
         # The Overview's "Grow" names recipe and sizes; only known recipes and plain numbers are taken from an address.
         asked, sizes = self.visitor.query.get("recipe", ""), self.visitor.query.get("sizes", "").split(",")
         chosen = asked if asked in names else "quickstart" if "quickstart" in names else names[0]
