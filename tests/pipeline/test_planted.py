@@ -39,21 +39,22 @@ def _answers(root: Path, number: int) -> list[str]:
 def test_paraphrases_only_beyond_300_rows_stop_the_campaign(tmp_path: Path, planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """300 facts: the first 300 rows state nearly each once, further rows say one again. 1,200 rows are planned, and never made.
 
-    The model is too weak to learn the facts themselves: what it shows is that the rule sees through more training.
+    The model is too weak to learn the facts themselves: what it shows is that the rule sees through more training. With three seeds the
+    intervals stay open on some processors, and the campaign asks for a person's look instead.
     """
     docs, root = tmp_path / "docs", tmp_path / "ws"
     assert write_documents(docs, per_family=5, rows=5) == 300
     arguments = ["-w", str(root), "iterate", str(planted), "--docs", str(docs), "--sizes", "100,300,600,900,1200", "--json"]
-    assert main([*arguments, "--set", "probe.delta=0.1"]) == 0
+    assert main([*arguments, "--set", "probe.delta=0.1", "--set", "probe.seeds=6"]) == 0
     value = json.loads(capsys.readouterr().out)
-    assert [s["rows"] for s in value["steps"]] == [100, 300, 600, 900]
+    assert [s["rows"] for s in value["steps"]] == [100, 300, 600]
     assert value["decision"] == {"action": "stop", "code": "plateau"}
     # Quotas by folder leave a few facts for the step after; all else beyond 300 rows says one again.
     assert len(set(_answers(root, 2))) >= 290
-    assert set(_answers(root, 4)) == set(_answers(root, 3))
-    # At equal epochs every step is BETTER; at equal steps the paraphrases are worth no more than training as long without them.
-    assert [s["verdict"]["verdict"] for s in value["steps"]] == ["BETTER"] * 4
-    assert [s["control"]["verdict"] for s in value["steps"][2:]] == ["EQUIVALENT", "EQUIVALENT"]
+    assert len(set(_answers(root, 3)) - set(_answers(root, 2))) <= 10
+    # At equal epochs every step is BETTER; at equal steps more rows are worth no more than training as long without them.
+    assert [s["verdict"]["verdict"] for s in value["steps"]] == ["BETTER"] * 3
+    assert [s["control"]["verdict"] for s in value["steps"][1:]] == ["EQUIVALENT", "EQUIVALENT"]
     assert value["incumbent"] == 1
 
 
