@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from datagen.cli import main
+from datagen.jsonl import read_rows, write_jsonl
 from datagen.testing.stub_server import StubServer
 from datagen.testing.tiny_model import build_tiny_model
 
@@ -34,11 +35,13 @@ NOT_RUN = {
 }
 SHORT = {
     "probe": ["--model", "tiny", "--epochs", "1", "--seeds", "2", "--answers", "1"],
-    "curve": ["--model", "tiny", "--epochs", "1", "--fractions", "1/2,1", "--size-seeds", "2,2"],
+    "curve": ["--model", "tiny", "--epochs", "1", "--fractions", "1/4,1/2,1", "--size-seeds", "2,2,2"],
     "slices": ["--model", "tiny", "--epochs", "1", "--seeds", "2", "--most", "2", "--runs", "4", "--no-confirm"],
     "sweep": ["--model", "tiny", "--epochs", "1", "--targets", "all", "--budget-rank", "1"],
     "chat": ["--max-new-tokens", "4"],
 }
+MADE = ("out", "merged", "my_grow.yaml")
+"""What several blocks write, and datagen does not overwrite."""
 MAY_FIND = {"audit", "leak", "validate", "doctor"}
 """Commands whose exit code 1 means that they found something in the rows, not that they failed."""
 
@@ -62,6 +65,7 @@ def _name(block: Block) -> str:
     return f"{block.page.relative_to(REPO)}:{block.line}"
 
 
+pytestmark = pytest.mark.slow
 BASH = [block for block in _blocks() if block.language == "bash"]
 YAML = [block for block in _blocks() if block.language == "yaml"]
 
@@ -87,7 +91,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
         shutil.copytree(folder / "examples/hotel_ota/docs" / some, Path("mine/docs") / some)
     recipe = folder / "mine/pipelines/quickstart.yaml"
     tree = yaml.safe_load(recipe.read_text("utf-8"))
-    tree["sizes"] = [30, 40]
+    tree["sizes"] = [30, 48]
     tree["exam"] |= {"size": 24, "vault": 6}
     tree["probe"] |= {"model": "tiny", "seeds": 2, "answers": 1, "max_new_tokens": 4}
     recipe.write_text(yaml.safe_dump(tree), encoding="utf-8")
@@ -100,8 +104,11 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
         ["register", "rows.json", "--name", "hotel", "--eval", "eval.json"],
     ):
         assert main(command) == 0, command
-    for copy, source in {"rows.jsonl": rows, "big.jsonl": rows, "train.jsonl": "prepared/train.jsonl", "eval.jsonl": "prepared/eval.jsonl",
-                         "benchmark.jsonl": "prepared/eval.jsonl"}.items():  # fmt: skip
+    scored = [{**row.value, "score": len(row.value["output"])} for row in read_rows(Path("rows.json"))]
+    write_jsonl(Path("rows.jsonl"), scored)
+    shutil.copytree("mine/docs", "docs")
+    copies = {"big.jsonl": rows, "data/hotel.json": "rows.json", "train.jsonl": "prepared/train.jsonl"}
+    for copy, source in {**copies, "eval.jsonl": "prepared/eval.jsonl", "benchmark.jsonl": "prepared/eval.jsonl"}.items():
         shutil.copy(source, copy)
     adapter = next(Path("mine/.datagen/probe_runs").glob("*/adapter"))
     shutil.copytree(adapter, "saves/v2")
@@ -156,6 +163,9 @@ def test_there_are_blocks_on_every_kind_of_page() -> None:
 def test_commands_run(block: Block, newcomer: Newcomer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(newcomer.folder)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-a-reader")
+    for made in MADE:
+        shutil.rmtree(made, ignore_errors=True)
+        Path(made).unlink(missing_ok=True)
     for line in block.text.splitlines():
         words = shlex.split(_filled_in(line, newcomer.readers), comments=True)
         if not words:
