@@ -40,7 +40,7 @@ SHORT = {
     "sweep": ["--model", "tiny", "--epochs", "1", "--targets", "all", "--budget-rank", "1"],
     "chat": ["--max-new-tokens", "4"],
 }
-MADE = ("out", "merged", "my_grow.yaml")
+MADE = ("out", "out_trl", "out_hf", "merged", "my_grow.yaml", "my_preference.yaml")
 """What several blocks write, and datagen does not overwrite."""
 MAY_FIND = {"audit", "leak", "validate", "doctor"}
 """Commands whose exit code 1 means that they found something in the rows, not that they failed."""
