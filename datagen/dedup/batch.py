@@ -7,9 +7,7 @@ threshold when a row between them is near both. Clusters do not depend on the or
 Cost: one pass over the text, one sort a band, and exact comparisons for the few rows that share a band. ``make bench-dedup`` measures it.
 """
 
-import gc
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -17,6 +15,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from datagen.collection import no_collection
 from datagen.dedup.compared import Compared
 from datagen.dedup.engines.candidates import Integers, Runs
 from datagen.dedup.engines.rowtable import RowTable
@@ -133,22 +132,10 @@ def describe(
     columns = (rows, rows[kept], number)
     values = [column[dropped].tolist() for column in columns]
     in_order: list[int] = rows.tolist()
-    with _no_collection():
+    with no_collection():
         duplicates = list(map(Duplicate, *values, reasons, similarity[dropped].tolist(), similar[dropped].tolist()))
         clusters = [in_order[a:b] for a, b in pairwise(starts.tolist())]
     return Found(clusters, dict(zip(values[0], duplicates, strict=True)))
-
-
-@contextmanager
-def _no_collection() -> Generator[None]:
-    """Make many small objects without looking for cycles among them: there are none, and the search takes twice as long as the work."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _kept_first(members: Integers, starts: Integers, active: Integers, prefer: Prefer) -> Integers:

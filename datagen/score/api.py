@@ -11,7 +11,6 @@ Works on any dataset file, with or without provenance, and on a LLaMA-Factory di
 gives the same result.
 """
 
-import gc
 import resource
 import sys
 import time
@@ -20,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from datagen.collection import no_collection
 from datagen.export.size_advice import advise
 from datagen.schemas.document import Document
 from datagen.schemas.sample import Sample
@@ -71,20 +71,8 @@ def audit(
         UsageError: a path does not exist or holds nothing of the kind.
         DataError: no row can be read.
     """
-    with _collector_paused():
+    with no_collection():
         return _audit(data, docs, against, name, models, _Clock(on_stage))
-
-
-@contextmanager
-def _collector_paused() -> Generator[None]:
-    """Pause the cycle collector: it walks millions of row objects, all needed to the end, again and again (a third of reading)."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _audit(
