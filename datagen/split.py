@@ -6,7 +6,7 @@ nor in a near-duplicate answer of 13 units or more (a two-word fact cannot be sa
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,9 @@ class Exam:
     """Frozen evaluation samples, each tagged ``eval_set`` (recall, unseen, vault or gold)."""
 
     samples: tuple[Sample, ...]
+    _rows: SampleLeakIndex = field(init=False, repr=False, compare=False)
+    _evidence: tuple[LeakIndex, list[Sample]] = field(init=False, repr=False, compare=False)
+    _held_out: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         evidence = [(s, span.quote) for s in self.samples if s.tags.get("eval_set") == "unseen" for span in s.provenance.evidence]
@@ -83,14 +86,12 @@ class Exam:
 
         Reasons: ``from_unseen_document``, ``leaks_into_unseen``, ``leaks_into_recall``, ``leaks_into_vault``, ``leaks_into_gold``.
         """
-        held_out: frozenset[str] = getattr(self, "_held_out")  # noqa: B009
-        if sample.provenance.document and sample.provenance.document in held_out:
+        if sample.provenance.document and sample.provenance.document in self._held_out:
             return "from_unseen_document", sample.provenance.document
-        rows: SampleLeakIndex = getattr(self, "_rows")  # noqa: B009
-        hit = rows.find(sample)
+        hit = self._rows.find(sample)
         if hit is not None:
             return self._verdict(hit.part, hit.rule, hit.row, hit.score)
-        index, owners = getattr(self, "_evidence")  # noqa: B009
+        index, owners = self._evidence
         for span in sample.provenance.evidence:
             leak = index.find(span.quote) if len(units(span.quote)) >= SHORT_ANSWER else None
             if leak is not None:
@@ -108,7 +109,7 @@ class Exam:
     def refuse_all(self, samples: Sequence[Sample]) -> list[tuple[str, str] | None]:
         """Return, per training row, what :meth:`refuse` does, or that it shares a passage that is rare among the rows that stay, and not
         only a template (:mod:`datagen.dedup.leakage.templates`)."""
-        rows: SampleLeakIndex = getattr(self, "_rows")  # noqa: B009
+        rows = self._rows
         verdicts = [self.refuse(sample) for sample in samples]
         templates: dict[int, set[int]] = {}
         while True:
