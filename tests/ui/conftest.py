@@ -127,5 +127,6 @@ def chrome() -> Iterator[Any]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     browser = webdriver.Chrome(options=options, service=Service(driver))
+    browser.set_page_load_timeout(40)
     yield browser
     browser.quit()
