@@ -148,10 +148,10 @@ def deduplicate(
     table = RowTable.of(compared) if texts is None else RowTable.of_texts(texts)
     prefer = preference_of_rows(items, table.text, keep, by)
     found = find_in_table(table, threshold=threshold, ngram=ngram, engine=engine, prefer=prefer)
-    dropped = list(found.duplicates)
-    kept: list[int] = np.delete(np.arange(len(items)), dropped).tolist()
-    conflicts = _conflicts(compared, kept) if compared else []
-    return DedupResult(opened.restore(kept), opened.restore(dropped), found.clusters, conflicts, found.duplicates)
+    kept = np.ones(len(items), dtype=np.bool_)
+    kept[list(found.duplicates)] = False
+    conflicts = _conflicts(compared, np.flatnonzero(kept).tolist()) if compared else []
+    return DedupResult(opened.restore(kept), opened.restore(~kept), found.clusters, conflicts, found.duplicates)
 
 
 def deduplicate_samples(

@@ -68,13 +68,9 @@ def find_in_table(table: RowTable, *, threshold: float, ngram: int, engine: Engi
     check_options(threshold, ngram, engine)
     if table.rows < 2:
         return Found([], {})
-    # numba loads only when there is something to compare.
-    from datagen.dedup.kernels.native import first_equal
-
     steps = open_engine(engine)
     bands = steps.candidates(table.text, ngram, threshold)
-    active = active_rows(bands, table.rows)
-    first = active[first_equal(table.identity.take(active))]
+    active, first = first_of_active(table, bands)
     distinct = active[first == active]
     evidence = Evidence.of(
         distinct,
@@ -88,12 +84,22 @@ def find_in_table(table: RowTable, *, threshold: float, ngram: int, engine: Engi
     return describe(active, first, evidence, root, threshold, prefer)
 
 
-def active_rows(bands: Sequence[Runs], rows: int) -> Integers:
-    """Return those of ``rows`` rows, ascending, that share a band with another; all that verification will look at."""
-    inside = np.zeros(rows, dtype=np.bool_)
+def first_of_active(table: RowTable, bands: Sequence[Runs]) -> tuple[Integers, Integers]:
+    """Return the rows, ascending, that share a band with another, which is all that verification will look at; and, per each of them, the
+    first row identical to it."""
+    # numba loads only when there is something to compare.
+    from datagen.dedup.kernels.native import first_equal
+
+    shared = np.zeros(table.rows, dtype=np.uint8)
     for runs in bands:
-        inside[runs.rows] = True
-    return np.flatnonzero(inside)
+        shared[runs.rows] += 1
+    active = np.flatnonzero(shared)
+    first = active.copy()
+    # Identical rows share all bands; few others do.
+    at = np.flatnonzero(shared[active] == len(bands))
+    same = active[at]
+    first[at] = same[first_equal(table.identity.take(same))]
+    return active, first
 
 
 def describe(
@@ -133,7 +139,11 @@ def describe(
     values = [column[dropped].tolist() for column in columns]
     in_order: list[int] = rows.tolist()
     with no_collection():
-        duplicates = list(map(Duplicate, *values, reasons, similarity[dropped].tolist(), similar[dropped].tolist()))
+        # Made as tuples, without a call in Python for each.
+        make = partial(tuple.__new__, Duplicate)
+        duplicates: list[Duplicate] = list(
+            map(make, zip(*values, reasons, similarity[dropped].tolist(), similar[dropped].tolist(), strict=True))
+        )
         clusters = [in_order[a:b] for a, b in pairwise(starts.tolist())]
     return Found(clusters, dict(zip(values[0], duplicates, strict=True)))
 

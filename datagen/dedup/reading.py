@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import ValidationError
 
 from datagen.dedup.compared import Compared, On, of_record, of_text
@@ -18,10 +21,10 @@ Read = Callable[[JsonObject], Compared]
 
 
 class OpenRows(NamedTuple):
-    """Rows one by one; how to give some of them back in the caller's container; whether all are strings."""
+    """Rows one by one; how to give those of a mask back in the caller's container; whether all are strings."""
 
     items: list[Any]
-    restore: Callable[[list[int]], Any]
+    restore: Callable[[npt.NDArray[np.bool_]], Any]
     all_strings: bool = False
 
 
@@ -35,18 +38,18 @@ def open_rows(rows: Any) -> OpenRows:
     if isinstance(rows, str | Path):
         rows = [row.value for row in read_rows(Path(rows))]
     if hasattr(rows, "iter_rows"):
-        return OpenRows(list(rows.iter_rows(named=True)), rows.__getitem__)
+        return OpenRows(list(rows.iter_rows(named=True)), rows.filter)
     if not isinstance(rows, Sequence):
         raise UsageError(f"cannot deduplicate a {type(rows).__name__}", hint="give a list of strings or dicts, a polars frame or a path")
-    items: list[Any] = list(cast("Sequence[Any]", rows))
+    items = cast("list[Any]", rows) if isinstance(rows, list) else list(cast("Sequence[Any]", rows))
     kinds = set(map(type, items))
     if not kinds <= {str, dict}:
         for i, item in enumerate(items):
             if not isinstance(item, str | dict):
                 raise UsageError(f"row {i}: cannot deduplicate a {type(item).__name__}", hint="rows are strings or dicts")
 
-    def restore(indices: list[int]) -> list[Any]:
-        return list(map(items.__getitem__, indices))
+    def restore(mask: npt.NDArray[np.bool_]) -> list[Any]:
+        return list(compress(items, mask.tolist()))
 
     return OpenRows(items, restore, kinds <= {str})
 

@@ -15,12 +15,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from dedup_data import english_like
 from dedup_scale import peak_bytes
 
-from datagen.dedup.batch import active_rows, describe
+from datagen.dedup.batch import describe, first_of_active
 from datagen.dedup.engines.candidates import runs_of_bands
 from datagen.dedup.engines.rowtable import RowTable
 from datagen.dedup.engines.verify import Evidence, join
 from datagen.dedup.kernels.column import Texts
-from datagen.dedup.kernels.native import band_keys, first_equal, shingle_sets
+from datagen.dedup.kernels.native import band_keys, shingle_sets
 from datagen.dedup.lsh import choose_bands
 from datagen.dedup.reading import open_rows, text_column
 
@@ -47,8 +47,7 @@ def stages(texts: list[str]) -> dict[str, Any]:
     note("band keys")
     runs = runs_of_bands(keys)
     note("sort")
-    active = active_rows(runs, table.rows)
-    first = active[first_equal(table.identity.take(active))]
+    active, first = first_of_active(table, runs)
     distinct = active[first == active]
     note("identical")
 

@@ -30,9 +30,17 @@ def runs_of_keys(keys: npt.NDArray[np.uint32]) -> Runs:
 
     Keys have 32 bits, so some rows share one by chance: about ``n**2 / 2**33`` pairs of n, refuted by the first comparison.
     """
-    from datagen.dedup.kernels.sign import runs_of_sorted, sort_keys
+    from datagen.dedup.kernels.sign import pick_repeated, runs_of_sorted, sort_packed
 
-    return Runs(*runs_of_sorted(sort_keys(keys)))
+    # Four places a row and more: of the rows whose key is alone, a fifth or less is sorted with the others.
+    bits = min(max(len(keys), 16).bit_length() + 2, 32)
+    # Large arrays come from numpy, which asks for huge pages.
+    seen, again = np.zeros((2, 1 << bits - 6), dtype=np.uint64)
+    picked = np.empty(len(keys), dtype=np.uint64)
+    count = pick_repeated(keys, bits, seen, again, picked)
+    ordered = np.empty(count, dtype=np.uint64)
+    sort_packed(picked, ordered, count)
+    return Runs(*runs_of_sorted(ordered))
 
 
 def runs_of_datasketch(signatures: Signatures, threshold: float) -> Iterator[Runs]:

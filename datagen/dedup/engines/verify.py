@@ -6,6 +6,8 @@ else, so engines with the same candidates agree bit for bit.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,7 @@ import numpy.typing as npt
 from datagen.dedup.engines.candidates import Integers, Runs
 from datagen.dedup.engines.rowtable import Hashes
 from datagen.dedup.kernels.column import Texts
-from datagen.dedup.kernels.native import ShingleSets
+from datagen.dedup.kernels.native import ShingleSets, available_cores, parallel
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,16 +50,14 @@ class Evidence:
         return cls(rows, shingle(text), answers, asked, nothing if guards is None else guards)
 
     def positions(self, bands: Iterable[Runs]) -> Iterator[Runs]:
-        """Yield the runs over positions; rows that are not in ``rows`` leave their runs."""
+        """Yield the runs over positions; rows that are not in ``rows`` leave their runs, and runs of fewer than two are left out."""
+        from datagen.dedup.kernels.join import positions_of
+
         size = int(self.rows[-1]) + 1 if len(self.rows) else 0
         position = np.full(size, -1, dtype=np.int64)
         position[self.rows] = np.arange(len(self.rows))
         for runs in bands:
-            at = np.full(len(runs.rows), -1, dtype=np.int64)
-            inside = runs.rows < size
-            at[inside] = position[runs.rows[inside]]
-            known = at >= 0
-            yield Runs(at[known], np.append(0, np.cumsum(known))[runs.starts])
+            yield Runs(*positions_of(*runs, position))
 
 
 def join(evidence: Evidence, bands: Iterable[Runs], threshold: float) -> Integers:
@@ -87,7 +87,12 @@ def find_witnesses(evidence: Evidence, members: Integers, starts: Integers, thre
     """
     from datagen.dedup.kernels.join import witnesses_of
 
-    return witnesses_of(members, starts, *evidence.sets, *evidence.answers, evidence.questions, evidence.guards, threshold)
+    witness, similarity = np.zeros(len(members), dtype=np.int64), np.zeros(len(members), dtype=np.float64)
+    compared = (*evidence.sets, *evidence.answers, evidence.questions, evidence.guards, threshold)
+    # A part of the clusters for each core, with as many members.
+    cuts = np.searchsorted(starts, np.linspace(0, len(members), available_cores() + 1))
+    parallel([partial(witnesses_of, members, starts[a : b + 1], *compared, witness, similarity) for a, b in pairwise(cuts.tolist())])
+    return witness, similarity
 
 
 def repeated(questions: Hashes) -> Hashes:

@@ -32,8 +32,8 @@ class Texts(Protocol):
 
     def text(self, i: int) -> str: ...
 
-    def key(self, i: int) -> Hashable:
-        """Return a value that is equal for equal rows and for no others."""
+    def keys(self) -> Iterable[Hashable]:
+        """Return, per row, a value that is equal for equal rows and for no others."""
         ...
 
     def size(self, i: int) -> int:
@@ -54,7 +54,7 @@ class Strings:
     def blocks(self, *, size: int) -> "Iterator[tuple[int, Column]]":
         start, count = 0, 64
         while start < len(self.items):
-            block = Column.of(self.items[start : start + count])
+            block = Column.of_block(self.items[start : start + count])
             yield start, block
             start += block.rows
             # As many rows as would have filled this block; at most four times as many, since the next ones may be longer.
@@ -66,8 +66,8 @@ class Strings:
     def text(self, i: int) -> str:
         return self.items[i]
 
-    def key(self, i: int) -> str:
-        return self.items[i]
+    def keys(self) -> Sequence[str]:
+        return self.items
 
     def size(self, i: int) -> int:
         return len(self.items[i].encode("utf-8", "surrogatepass"))
@@ -87,24 +87,20 @@ class Column(NamedTuple):
         sizes: list[int] = []
         remaining = iter(texts)
         while block := list(islice(remaining, 4096)):
-            joined = "".join(block)
-            if joined.isascii():
-                # One byte a character: encoded at once, which is several times faster.
-                data += joined.encode()
-                sizes += map(len, block)
-            else:
-                encoded = [text.encode("utf-8", "surrogatepass") for text in block]
-                data += b"".join(encoded)
-                sizes += map(len, encoded)
-        offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
-        np.cumsum(np.fromiter(sizes, dtype=np.int64, count=len(sizes)), out=offsets[1:])
-        return cls(_frozen(data), offsets)
+            encoded, own = _encode(block)
+            data += encoded
+            sizes += own
+        return cls(_frozen(data), _offsets(sizes))
+
+    @classmethod
+    def of_block(cls, texts: Sequence[str]) -> "Column":
+        """As :meth:`of`, for a few texts."""
+        data, sizes = _encode(texts)
+        return cls(_frozen(data), _offsets(sizes))
 
     @classmethod
     def of_bytes(cls, rows: Sequence[bytes]) -> "Column":
-        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-        np.cumsum(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)), out=offsets[1:])
-        return cls(_frozen(b"".join(rows)), offsets)
+        return cls(_frozen(b"".join(rows)), _offsets(list(map(len, rows))))
 
     @classmethod
     def of_series(cls, series: "Series") -> "Column":
@@ -124,8 +120,8 @@ class Column(NamedTuple):
     def text(self, i: int) -> str:
         return self.row(i).decode("utf-8", "surrogatepass")
 
-    def key(self, i: int) -> bytes:
-        return self.row(i)
+    def keys(self) -> Iterator[bytes]:
+        return map(self.row, range(self.rows))
 
     def size(self, i: int) -> int:
         return int(self.offsets[i + 1] - self.offsets[i])
@@ -147,6 +143,22 @@ class Column(NamedTuple):
             stop = min(max(stop, start + 1), self.rows)
             yield start, Column(self.data, self.offsets[start : stop + 1])
             start = stop
+
+
+def _encode(texts: Sequence[str]) -> tuple[bytes, list[int]]:
+    """Return all texts as one, and each one's bytes."""
+    joined = "".join(texts)
+    if joined.isascii():
+        # One byte a character: encoded at once, which is several times faster.
+        return joined.encode(), list(map(len, texts))
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return b"".join(encoded), list(map(len, encoded))
+
+
+def _offsets(sizes: list[int]) -> npt.NDArray[np.int64]:
+    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return offsets
 
 
 def _frozen(data: bytes | bytearray) -> npt.NDArray[np.uint8]:

@@ -57,6 +57,25 @@ def find_root(parent: Integers, i: int) -> int:
 
 
 @compiled
+def positions_of(rows: Integers, starts: Integers, position: Integers) -> tuple[Integers, Integers]:
+    """Return runs over positions from runs over rows; a row beyond ``position``, or whose position is -1, leaves its run."""
+    found, begins = np.empty(len(rows), dtype=np.int64), np.empty(len(starts), dtype=np.int64)
+    count, runs = 0, 0
+    for k in range(len(starts) - 1):
+        begins[runs] = count
+        for at in range(starts[k], starts[k + 1]):
+            if rows[at] < len(position) and position[rows[at]] >= 0:
+                found[count] = position[rows[at]]
+                count += 1
+        if count - begins[runs] < 2:
+            count = begins[runs]
+        else:
+            runs += 1
+    begins[runs] = count
+    return found[:count], begins[: runs + 1]
+
+
+@compiled
 def similarity_of(
     i: int,
     j: int,
@@ -154,10 +173,11 @@ def witnesses_of(
     questions: Hashes,
     guards: Hashes,
     threshold: float,
-) -> tuple[Integers, Floats]:
-    """See :func:`datagen.dedup.engines.verify.find_witnesses`; a row's copies, at the same position, are no witnesses."""
-    witness = np.zeros(len(members), dtype=np.int64)
-    similarity = np.zeros(len(members), dtype=np.float64)
+    witness: Integers,
+    similarity: Floats,
+) -> None:
+    """See :func:`datagen.dedup.engines.verify.find_witnesses`; a row's copies, at the same position, are no witnesses. The results go to
+    the last two arguments, zero before."""
     for k in range(len(starts) - 1):
         for at in range(starts[k] + 1, starts[k + 1]):
             for other in range(starts[k], starts[k + 1]):
@@ -168,4 +188,3 @@ def witnesses_of(
                     witness[at] = other
                     similarity[at] = similar
                     break
-    return witness, similarity

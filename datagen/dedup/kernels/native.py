@@ -6,7 +6,7 @@ without any unit, or with code points beyond U+1FFFF, is left to :func:`datagen.
 
 import os
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
@@ -54,7 +54,7 @@ def signatures_of(texts: Texts, ngram: int) -> Signatures:
         own = slice(start, start + block.rows)
         left[own] = sign_texts(*block, *table, ngram, MULTIPLIERS, ADDENDS, out[own])
 
-    for_blocks(texts, sign)
+    deque(in_blocks(texts, sign), maxlen=0)
     rows = np.flatnonzero(left)
     if len(rows):
         out[rows] = _sign_complex(texts, rows, ngram)
@@ -70,10 +70,9 @@ def band_keys(texts: Texts, ngram: int, bands: Bands) -> Signatures:
     left = np.zeros(texts.rows, dtype=np.bool_)
 
     def sign(start: int, block: Column) -> None:
-        own = slice(start, start + block.rows)
-        out[:, own], left[own] = key_texts(*block, *table, ngram, MULTIPLIERS, ADDENDS, *bands)
+        left[start : start + block.rows] = key_texts(*block, *table, ngram, MULTIPLIERS, ADDENDS, *bands, out, start)
 
-    for_blocks(texts, sign)
+    deque(in_blocks(texts, sign), maxlen=0)
     rows = np.flatnonzero(left)
     if len(rows):
         out[:, rows] = keys_of_signatures(_sign_complex(texts, rows, ngram), bands)
@@ -90,14 +89,15 @@ def shingle_sets(texts: Texts, ngram: int) -> ShingleSets:
     from datagen.dedup.kernels.fold_table import fold_table, folded_table
     from datagen.dedup.kernels.sign import shingle_texts
 
-    table = fold_table()
-    parts = for_blocks(texts, lambda _, block: shingle_texts(*block, *table, ngram))
-    if not parts:
-        return ShingleSets.of([])
-    values, sizes, left = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    offsets = np.zeros(texts.rows + 1, dtype=np.int64)
-    np.cumsum(sizes, out=offsets[1:])
-    sets = ShingleSets(values, offsets)
+    table, values = fold_table(), Growing()
+    offsets, left = np.zeros(texts.rows + 1, dtype=np.int64), np.zeros(texts.rows, dtype=np.bool_)
+    row = 0
+    for part, sizes, complex_rows in in_blocks(texts, lambda _, block: shingle_texts(*block, *table, ngram)):
+        offsets[row + 1 : row + 1 + len(sizes)], left[row : row + len(sizes)] = sizes, complex_rows
+        row += len(sizes)
+        values.append(part, done=row / texts.rows)
+    np.cumsum(offsets, out=offsets)
+    sets = ShingleSets(values.taken(), offsets)
     if not left.any():
         return sets
     rows = np.flatnonzero(left)
@@ -112,18 +112,10 @@ def shingle_sets(texts: Texts, ngram: int) -> ShingleSets:
 
 
 def first_equal(texts: Texts) -> npt.NDArray[np.int64]:
-    """Return, per row, the first row whose bytes are the same, int64 of shape (rows,)."""
-    from datagen.dedup.kernels.sign import hash_texts
-
-    parts = for_blocks(texts, lambda _, block: hash_texts(*block))
-    hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *parts])
-    _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-    first = np.arange(texts.rows)
-    # Equal hashes only tell which rows to compare.
+    """Return, per row, the first row that is the same, int64 of shape (rows,)."""
     seen: dict[Hashable, int] = {}
-    for row in np.flatnonzero(counts[inverse] > 1).tolist():
-        first[row] = seen.setdefault(texts.key(row), row)
-    return first
+    rows = range(texts.rows)
+    return np.fromiter(map(seen.setdefault, texts.keys(), rows), dtype=np.int64, count=len(rows))
 
 
 def parallel(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
@@ -140,8 +132,8 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def for_blocks(texts: Texts, work: Callable[[int, Column], Result]) -> list[Result]:
-    """Call ``work`` with every block and its first row, on all cores, and return the results in order.
+def in_blocks(texts: Texts, work: Callable[[int, Column], Result]) -> Iterator[Result]:
+    """Call ``work`` with every block and its first row, on all cores, and yield the results in order.
 
     Blocks are encoded here while others are worked on, a few ahead of them, so that no more memory is needed than a few blocks take.
     """
@@ -149,15 +141,41 @@ def for_blocks(texts: Texts, work: Callable[[int, Column], Result]) -> list[Resu
     ahead = list(islice(blocks, 2))
     workers = available_cores()
     if workers < 2 or len(ahead) < 2:
-        return [work(*block) for block in chain(ahead, blocks)]
-    results: list[Result] = []
+        for block in chain(ahead, blocks):
+            yield work(*block)
+        return
     running: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for block in chain(ahead, blocks):
             running.append(pool.submit(work, *block))
             if len(running) > 2 * workers:
-                results.append(running.popleft().result())
-        return [*results, *(future.result() for future in running)]
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+
+class Growing:
+    """An array of uint64 that parts are appended to, in large pieces of memory: first-touched pages of 4 KiB cost more time than all the
+    hashing of what is put there, and numpy asks for huge ones."""
+
+    def __init__(self) -> None:
+        self._values = np.zeros(0, dtype=np.uint64)
+        self._size = 0
+
+    def append(self, part: Shingles, *, done: float) -> None:
+        """Append; ``done``, the share of all parts that are there now, in (0, 1], tells how much room to make."""
+        end = self._size + len(part)
+        if end > len(self._values):
+            # Room that is never written to takes no memory.
+            larger = np.empty(int(end / done * 1.1) + 1, dtype=np.uint64)
+            larger[: self._size] = self._values[: self._size]
+            self._values = larger
+        self._values[self._size : end] = part
+        self._size = end
+
+    def taken(self) -> Shingles:
+        """Return what was appended."""
+        return self._values[: self._size]
 
 
 def _sign_complex(texts: Texts, rows: npt.NDArray[np.int64], ngram: int) -> Signatures:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datagen.dedup.kernels.compiled import compiled
-from datagen.dedup.kernels.windows import Bytes, Entries, Hashes, ascii_steps, hash_units, hash_windows, longest_of, mix, sort_hashes
+from datagen.dedup.kernels.windows import Bytes, Entries, Hashes, ascii_steps, hash_units, hash_windows, longest_of, sort_hashes
 from datagen.dedup.minhash import PERMUTATIONS
 
 Integers = npt.NDArray[np.int64]
@@ -15,8 +15,7 @@ Signatures = npt.NDArray[np.uint32]
 SPARE = 64
 """Units a text may have beyond its bytes: a few code points fold to many; a text with more of them is complex."""
 _HIGH = np.uint64(32)
-_ONE, _TWO, _THREE, _FOUR = (np.uint64(n) for n in (1, 2, 3, 4))
-_B1, _B2, _B3 = (np.uint64(n) for n in (8, 16, 24))
+_ONE, _SIX, _WORD_MASK = (np.uint64(n) for n in (1, 6, 63))
 _ONES = np.uint32(0xFFFFFFFF)
 _KEY_PRIME = np.uint64(0x9E3779B97F4A7C15)
 _KEY_SHIFT = np.uint64(29)
@@ -85,10 +84,16 @@ def key_texts(
     b: Signatures,
     bands: int,
     width: int,
-) -> tuple[Signatures, npt.NDArray[np.bool_]]:
-    """As :func:`sign_texts`, but return only the high 32 bits of every band's key, shape (bands, rows)."""
+    out: Signatures,
+    start: int,
+) -> npt.NDArray[np.bool_]:
+    """As :func:`sign_texts`, but write only the high 32 bits of every band's key: row ``i`` to ``out[:, start + i]``."""
+    # The first values of all bands, then the second ones, ...: a band's own steps wait for each other, so bands go side by side.
+    first, second = a.copy(), b.copy()
+    for p in range(width):
+        for band in range(bands):
+            first[p * bands + band], second[p * bands + band] = a[band * width + p], b[band * width + p]
     rows = len(offsets) - 1
-    out = np.empty((bands, rows), dtype=np.uint32)
     left = np.zeros(rows, dtype=np.bool_)
     ascii = ascii_steps(entries)
     units = np.empty(longest_of(offsets) + SPARE, dtype=np.uint64)
@@ -100,16 +105,16 @@ def key_texts(
         if count <= 0:
             left[row] = True
             continue
-        sign_windows(windows, hash_windows(units, count, ngram, windows), a, b, least)
-        # All bands side by side: a band's own steps wait for each other.
+        sign_windows(windows, hash_windows(units, count, ngram, windows), first, second, least)
         keys[:] = 0
         for p in range(width):
+            values = least[p * bands : (p + 1) * bands]
             for band in range(bands):
-                key = (keys[band] ^ np.uint64(least[band * width + p])) * _KEY_PRIME
+                key = (keys[band] ^ np.uint64(values[band])) * _KEY_PRIME
                 keys[band] = key ^ (key >> _KEY_SHIFT)
         for band in range(bands):
-            out[band, row] = np.uint32(keys[band] >> _HIGH)
-    return out, left
+            out[band, start + row] = np.uint32(keys[band] >> _HIGH)
+    return left
 
 
 @compiled
@@ -149,67 +154,55 @@ def shingle_texts(
 
 
 @compiled
-def load(data: Bytes, at: np.uint64) -> np.uint64:
-    """Return eight bytes as a little-endian number; the compiler makes one load of it."""
-    low = np.uint64(data[at]) | np.uint64(data[at + _ONE]) << _B1 | np.uint64(data[at + _TWO]) << _B2 | np.uint64(data[at + _THREE]) << _B3
-    at += _FOUR
-    high = np.uint64(data[at]) | np.uint64(data[at + _ONE]) << _B1 | np.uint64(data[at + _TWO]) << _B2 | np.uint64(data[at + _THREE]) << _B3
-    return low | high << _HIGH
+def pick_repeated(keys: npt.NDArray[np.uint32], bits: int, seen: Hashes, again: Hashes, out: Hashes) -> int:
+    """Write ``key << 32 | row``, rows ascending, of all rows whose key occurs twice, and of a few others; return how many they are.
+
+    ``seen`` and ``again`` are sets of ``2**bits`` places, a bit each, all zero before and of no use after: a key's low bits are its place,
+    so keys that differ may share one. Most rows are told apart by a bit in the cache, and only the others have to be sorted.
+    ``out`` has room for all rows.
+    """
+    mask = np.uint64((1 << bits) - 1)
+    for row in range(len(keys)):
+        place = np.uint64(keys[row]) & mask
+        word, bit = place >> _SIX, _ONE << (place & _WORD_MASK)
+        old = seen[word]
+        again[word] |= old & bit
+        seen[word] = old | bit
+    count = np.uint64(0)
+    for row in range(len(keys)):
+        place = np.uint64(keys[row]) & mask
+        out[count] = np.uint64(keys[row]) << _HIGH | np.uint64(row)
+        count += again[place >> _SIX] >> (place & _WORD_MASK) & _ONE
+    return int(count)
 
 
 @compiled
-def hash_texts(data: Bytes, offsets: Integers) -> Hashes:
-    """Return a 64-bit hash of every row's bytes."""
-    rows = len(offsets) - 1
-    hashes = np.empty(rows, dtype=np.uint64)
-    for row in range(rows):
-        i, end = offsets[row], offsets[row + 1]
-        h = np.uint64(end - i)
-        # Two chains side by side: a step waits for the one sixteen bytes before it.
-        other = ~h
-        while i + 16 <= end:
-            h = (h ^ load(data, np.uint64(i))) * _KEY_PRIME
-            other = (other ^ load(data, np.uint64(i + 8))) * _KEY_PRIME
-            h ^= h >> _KEY_SHIFT
-            other ^= other >> _KEY_SHIFT
-            i += 16
-        while i < end:
-            h = (h ^ np.uint64(data[i])) * _KEY_PRIME
-            i += 1
-        hashes[row] = mix(mix(h) ^ other)
-    return hashes
-
-
-@compiled
-def sort_keys(keys: npt.NDArray[np.uint32]) -> Hashes:
-    """Return ``key << 32 | row``, sorted: a radix sort in three rounds of 11 bits, several times faster than numpy's sort."""
-    rows = len(keys)
+def sort_packed(one: Hashes, two: Hashes, rows: int) -> None:
+    """Sort ``rows`` elements of ``key << 32 | row`` from ``one`` into ``two`` by their keys, rows in order: a radix sort in three rounds of
+    11 bits, several times faster than numpy's sort. ``one`` is overwritten."""
     heads = np.zeros((3, 2048), dtype=np.int64)
-    for row in range(rows):
-        key = np.int64(keys[row])
-        heads[0, key & 2047] += 1
-        heads[1, (key >> 11) & 2047] += 1
-        heads[2, key >> 22] += 1
+    for i in range(rows):
+        heads[0, np.int64(one[i] >> _HIGH) & 2047] += 1
+        heads[1, np.int64(one[i] >> np.uint64(43)) & 2047] += 1
+        heads[2, np.int64(one[i] >> np.uint64(54))] += 1
     for digit in range(3):
         total = 0
         for place in range(2048):
             count = heads[digit, place]
             heads[digit, place] = total
             total += count
-    one, two = np.empty(rows, dtype=np.uint64), np.empty(rows, dtype=np.uint64)
-    for row in range(rows):
-        place = np.int64(keys[row]) & 2047
-        one[heads[0, place]] = np.uint64(keys[row]) << _HIGH | np.uint64(row)
+    for i in range(rows):
+        place = np.int64(one[i] >> _HIGH) & 2047
+        two[heads[0, place]] = one[i]
         heads[0, place] += 1
     for i in range(rows):
-        place = np.int64(one[i] >> np.uint64(43)) & 2047
-        two[heads[1, place]] = one[i]
+        place = np.int64(two[i] >> np.uint64(43)) & 2047
+        one[heads[1, place]] = two[i]
         heads[1, place] += 1
     for i in range(rows):
-        place = np.int64(two[i] >> np.uint64(54))
-        one[heads[2, place]] = two[i]
+        place = np.int64(one[i] >> np.uint64(54))
+        two[heads[2, place]] = one[i]
         heads[2, place] += 1
-    return one
 
 
 @compiled
