@@ -93,7 +93,7 @@ def generate(
             find_model=_find_model,
         )
 
-    crew = open_crew([spec], open_model, judge=grader, library=roots_of(ctx))
+    crew = open_crew([spec], open_model, judge=grader, library=roots_of(ctx), batch=batch)
     found = ingest_paths(paths)
     for skipped in found.skipped:
         say(f"skipped {skipped.path}: {skipped.reason}")

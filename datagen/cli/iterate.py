@@ -18,6 +18,7 @@ def iterate(
     sizes: Annotated[str, typer.Option("--sizes", help="Rows of each step, growing: 100,300,1000 (default: the recipe's).")] = "",
     docs: Annotated[Path | None, typer.Option("--docs", help="Folder of documents, instead of the recipe's.")] = None,
     budget: Annotated[float | None, typer.Option("--budget", min=0, help="Most dollars all stored responses may cost.")] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="Send through the batch API: half the price, answers within a day.")] = False,
     target: Annotated[float | None, typer.Option("--target", help="Stop at this loss, nats per answer token.")] = None,
     control: Annotated[bool, typer.Option(help="A gain must also hold against longer training on the incumbent's rows.")] = True,
     guided: Annotated[bool, typer.Option(help="New rows go where coverage is low and loss is high (datagen next).")] = True,
@@ -36,7 +37,7 @@ def iterate(
     if dry_run:
         from datagen.cli.run import show_plan
 
-        show_plan(loaded, folder, workspace, library=roots_of(ctx), as_json=as_json)
+        show_plan(loaded, folder, workspace, library=roots_of(ctx), batch=batch, as_json=as_json)
         return
     from datagen.cli.listeners import listening
 
@@ -58,6 +59,7 @@ def iterate(
             guided=guided,
             listener=listener,
             library=roots_of(ctx),
+            batch=batch,
             on_step=before,
         )
     value = {

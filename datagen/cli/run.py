@@ -42,7 +42,7 @@ def run(
         return
     folder = docs or workspace.root / loaded.docs
     if dry_run:
-        show_plan(loaded, folder, workspace, library=roots_of(ctx), as_json=as_json)
+        show_plan(loaded, folder, workspace, library=roots_of(ctx), batch=batch, as_json=as_json)
         return
     from datagen.cli.listeners import listening
     from datagen.pipeline.run import run as run_recipe
@@ -88,7 +88,7 @@ def _summary(result: Any) -> Any:
     return Group(*parts)
 
 
-def show_plan(recipe: "Recipe", folder: Path, workspace: "Workspace", *, library: "Roots", as_json: bool) -> None:
+def show_plan(recipe: "Recipe", folder: Path, workspace: "Workspace", *, library: "Roots", batch: bool, as_json: bool) -> None:
     """Print what a recipe would do with a folder of documents and what its models would cost; write nothing."""
     from datagen.cli.generation.price import judge_line
     from datagen.ingest import ingest_paths
@@ -97,7 +97,7 @@ def show_plan(recipe: "Recipe", folder: Path, workspace: "Workspace", *, library
 
     found = ingest_paths([folder])
     chunks = [c for d in found.documents for c in chunk_document(d, max_tokens=recipe.chunk.max_tokens)]
-    priced = price_recipe(recipe, found.documents, chunks, workspace=workspace, library=library)
+    priced = price_recipe(recipe, found.documents, chunks, workspace=workspace, library=library, batch=batch)
     plan = {
         "recipe": f"{recipe.name} v{recipe.version}",
         "documents": len(found.documents),

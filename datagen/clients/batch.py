@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from datagen.clients.budget import Budget
+from datagen.clients.spec import ModelSpec
 from datagen.clients.store import ResponseStore
 from datagen.clients.types import ChatRequest, ChatResponse, ExchangeFailed, RequestFailed
 from datagen.errors import ProviderError
@@ -37,6 +38,15 @@ class Result:
     key: str
     payload: JsonObject | None
     error: str = ""
+
+
+def requests_under_way(ledger: Path, spec: ModelSpec) -> int:
+    """Return how many requests to a model lie in batches that no run has taken the answers of; unreadable files are :class:`BatchClient`'s
+    matter."""
+    if not ledger.exists():
+        return 0
+    asked = [request for batch in read_json(ledger)["batches"] for request in batch["requests"]]
+    return sum((r["provider"], r["base_url"], r["model"]) == (spec.provider, spec.base_url, spec.model) for r in asked)
 
 
 class BatchApi(Protocol):

@@ -1,7 +1,7 @@
 """From a model spec to a client: provider, key, limiter, budget and response store put together."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from datagen.clients.spec import ModelSpec, parse_spec
 from datagen.clients.store import ResponseStore
 from datagen.errors import UsageError
 
+BATCH_PROVIDERS = ("openai", "gemini")
 BATCH_TIMEOUT_S = 600.0
 """For one call of a batch API: uploads and lists, never the batch itself."""
 
@@ -71,14 +72,15 @@ def open_client(
         retry: how long to keep trying.
         rng: draws the jitter of waits; it has no influence on results.
         limits: rates and budget.
-        batch: send through the provider's batch API: half the price, answers within a day (see :mod:`datagen.clients.batch`).
+        batch: send through the provider's batch API: half the price, answers within a day (see :mod:`datagen.clients.batch`). A ``local:``
+            model has none and answers at once.
         find_model: turns the name after ``local:`` into a folder; without it, the name is one.
         workspace: folder that may hold no key file, and whose ``prices.yaml`` counts.
         account: the budget's account, shared with the clients of other models over the same store; stands in for ``limits.budget``.
 
     Raises:
-        UsageError: unknown provider, wrong base URL, no API key for a server elsewhere, no price for a model that has a budget, or a
-            batch API asked of a provider without one.
+        UsageError: unknown provider, wrong base URL, no API key for a server elsewhere, no price for a model that has a budget, a batch
+            API asked of a provider without one, or requests to this model in a batch under way that ``batch`` is not asked for.
     """
     model = parse_spec(spec)
     limits = limits or Limits()
@@ -91,7 +93,9 @@ def open_client(
     endpoint = Endpoint(model, "" if model.provider == "local" else _key(model, workspace))
     table = load_prices(workspace) if workspace else PriceTable({})
     cap = account.cap if account else limits.budget
-    price = _price(model, table, needed=cap is not None).times(BATCH_SHARE if batch else 1)
+    price = _price(model, table, needed=cap is not None).times(BATCH_SHARE if batch and model.provider in BATCH_PROVIDERS else 1)
+    if store_path is not None and not batch:
+        _refuse_to_pay_again(model, _ledger(store_path))
     store = ResponseStore(store_path)
     keeper = Keeper(store)
     try:
@@ -111,6 +115,18 @@ def open_client(
     return CachingClient(provider, store, budget=budget, keeper=keeper)
 
 
+def require_batches(models: Iterable[str]) -> None:
+    """Check that at least one of these models is served by a batch API. Models on this machine may be among them: they answer at once.
+
+    Raises:
+        UsageError: there is none, so that ``--batch`` would change nothing; or a spec is none.
+    """
+    named = list(models)
+    if not any(parse_spec(model).provider in BATCH_PROVIDERS for model in named):
+        shown = ", ".join(named) or "no model is asked at all"
+        raise UsageError(f"--batch: nothing here goes through a batch API ({shown})", hint="batches are for openai: and gemini: models")
+
+
 def spent(store: ResponseStore, table: PriceTable) -> float:
     """Return the dollars that a store's responses cost at full price; models without a price cost nothing."""
     return sum((table.of(m.model) or FREE).cost(m.tokens_in, m.tokens_out) for m in store.by_model())
@@ -127,6 +143,23 @@ def spent_in(store_path: Path, workspace: Path) -> float:
         store.close()
 
 
+def _ledger(store_path: Path) -> Path:
+    return store_path.with_name("batches.json")
+
+
+def _refuse_to_pay_again(model: ModelSpec, ledger: Path) -> None:
+    if not ledger.exists():
+        return
+    from datagen.clients.batch import requests_under_way
+
+    asked = requests_under_way(ledger, model)
+    if asked:
+        raise UsageError(
+            f"{asked} requests to {model.provider}:{model.model} lie in a batch under way, and would be paid for again",
+            hint=f"run the same command with --batch, which takes the answers; to give them up, remove {ledger}",
+        )
+
+
 def _open_local(model: ModelSpec, batch_size: int, find_model: Callable[[str], Path] | None) -> Provider:
     from datagen.clients.local import LocalClient
 
@@ -141,12 +174,12 @@ def _open_batch(endpoint: Endpoint, store: ResponseStore, budget: Budget) -> Pro
     from datagen.clients.batch import BatchClient
 
     model = endpoint.model
-    if model.provider not in ("openai", "gemini"):
+    if model.provider not in BATCH_PROVIDERS:
         raise UsageError(f"--batch: {model.provider}: has no batch API", hint="batches are for openai: and gemini:")
     from datagen.clients.batch_vendors import GeminiBatches, OpenAIBatches
 
     vendor = OpenAIBatches if model.provider == "openai" else GeminiBatches
-    ledger = store.path.with_name("batches.json") if store.path else None
+    ledger = _ledger(store.path) if store.path else None
     api = vendor(model.base_url, endpoint.key, timeout_s=BATCH_TIMEOUT_S, loopback=model.loopback)
     return BatchClient(api, store=store, ledger=ledger, budget=budget)
 

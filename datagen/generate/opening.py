@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datagen.clients import CachingClient, Client, ResponseStore
+from datagen.clients.opening import require_batches
 from datagen.clients.prices import FREE, Price
 from datagen.errors import UsageError
 from datagen.generate import specs
@@ -61,7 +62,12 @@ class Crew:
 
 
 def open_crew(
-    wanted: Sequence[AnySpec], open_model: Callable[[str], CachingClient], *, judge: JudgeSpec | None = None, library: Roots = ()
+    wanted: Sequence[AnySpec],
+    open_model: Callable[[str], CachingClient],
+    *,
+    judge: JudgeSpec | None = None,
+    library: Roots = (),
+    batch: bool = False,
 ) -> Crew:
     """Open the strategies of a set and its exam.
 
@@ -70,11 +76,14 @@ def open_crew(
         open_model: opens a model's client; called once for each model.
         judge: reads every row; None for none.
         library: folders searched for prompts before the built-in library.
+        batch: ``open_model`` opens batch APIs; refuse a set that asks no model with one.
 
     Raises:
         UsageError: a spec's model is not one, or ``open_model`` refuses it.
     """
     models = [*(model for spec in wanted for model in models_of(spec)), *((judge.model,) if judge else ())]
+    if batch:
+        require_batches(models)
     clients = {model: open_model(model) for model in dict.fromkeys(models)}
 
     def opened(specs_: Sequence[AnySpec]) -> Weighted:

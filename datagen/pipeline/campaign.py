@@ -58,6 +58,7 @@ def iterate(
     guided: bool = True,
     listener: Listener | None = None,
     library: Roots = (),
+    batch: bool = False,
     on_step: Callable[[Plan, float], None] | None = None,
 ) -> CampaignResult:
     """Run a campaign over the recipe's sizes until a rule of ``pipeline/stopping.py`` ends it.
@@ -68,17 +69,19 @@ def iterate(
         control: a gain over an incumbent must also hold against its rows trained for as many steps.
         guided: new rows go where coverage is low and loss is high (``pipeline/priorities.py``), unless the recipe has quotas of its own.
         library: folders searched for ``prompts/`` before the built-in library; default: the workspace.
+        batch: ask through the providers' batch APIs: half the price, answers within a day. A campaign that was stopped meanwhile takes the
+            answers when it goes on.
         on_step: called before each step with its plan and its estimated cost, 0 for a step that is finished already.
 
     Raises:
-        UsageError: more than ten sizes; the documents folder is missing.
+        UsageError: more than ten sizes; the documents folder is missing; ``batch``, and no model of the recipe has a batch API.
         WorkspaceBusy: another datagen holds the workspace.
         DatagenError: a stage failed; finished iterations are kept.
     """
     if len(recipe.sizes) > MOST_LOOKS:
         raise UsageError(f"{len(recipe.sizes)} sizes: a campaign takes at most {MOST_LOOKS} verdicts on one exam", hint="use fewer sizes")
     limits = limits or Limits(delta=recipe.probe.delta)
-    iterations = Iterations(recipe, workspace, docs, listener or Silent(), library=library, budget=limits.budget)
+    iterations = Iterations(recipe, workspace, docs, listener or Silent(), library=library, budget=limits.budget, batch=batch)
     campaign = _Campaign(iterations, limits, control=control, guided=guided, on_step=on_step)
     with workspace.lock():
         for position, size in enumerate(recipe.sizes):
@@ -158,7 +161,7 @@ class _Campaign:
         if history:
             return _cost_after(history, plan.size)
         made = self._iterations
-        return first_step_cost(made.recipe, made.docs, plan.size, workspace=made.workspace, library=made.library)
+        return first_step_cost(made.recipe, made.docs, plan.size, workspace=made.workspace, library=made.library, batch=made.batch)
 
 
 def _quotas(workspace: Workspace, parent: Manifest, size: int) -> dict[str, int]:

@@ -38,7 +38,7 @@ def open_recipe_crew(
     ``batch``: ask through the providers' batch APIs, at half the price.
 
     Raises:
-        UsageError: a model has no price although there is a budget, no key, or does not exist.
+        UsageError: a model has no price although there is a budget, no key, or does not exist; ``batch``, and no model has a batch API.
     """
     from datagen.clients import Account, CachingClient, Limits, open_client
     from datagen.probe.models.known import resolve_model
@@ -57,7 +57,7 @@ def open_recipe_crew(
             find_model=lambda name: resolve_model(name).prepare("bfloat16"),
         )
 
-    return open_crew(spec.strategies, open_model, judge=spec.judge, library=library)
+    return open_crew(spec.strategies, open_model, judge=spec.judge, library=library, batch=batch)
 
 
 def spent_so_far(workspace: Workspace) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datagen.clients import parse_spec
-from datagen.clients.prices import FREE, Price, PriceTable, load_prices
+from datagen.clients.prices import BATCH_SHARE, FREE, Price, PriceTable, load_prices
 from datagen.generate.opening import price_spec
 from datagen.generate.pricing import Estimate
 from datagen.generate.specs import AnySpec, examiners, model_of
@@ -42,11 +42,17 @@ class PricedStep:
 
 
 def price_recipe(
-    recipe: Recipe, documents: Sequence[Document], chunks: Sequence[Chunk], *, workspace: Workspace, library: Roots = ()
+    recipe: Recipe,
+    documents: Sequence[Document],
+    chunks: Sequence[Chunk],
+    *,
+    workspace: Workspace,
+    library: Roots = (),
+    batch: bool = False,
 ) -> list[PricedStep]:
     """Price every strategy of a recipe that asks a model, and the judge of its rows.
 
-    An exam that is frozen already costs nothing and is left out.
+    An exam that is frozen already costs nothing and is left out. ``batch``: at the price of batch APIs.
 
     Raises:
         UsageError: a model is no spec, or the price list is broken.
@@ -57,14 +63,15 @@ def price_recipe(
         exam = recipe.exam.size + recipe.exam.vault
         wanted = [*(("exam", s, n) for s, n in _shares(examiners(recipe.generate.strategies), exam)), *wanted]
     steps: list[PricedStep] = []
+    share = BATCH_SHARE if batch else 1.0
     for purpose, spec, target in wanted:
-        step = asyncio.run(_price(recipe, spec, target, purpose, documents, chunks, workspace, library or (workspace.root,)))
+        step = asyncio.run(_price(recipe, spec, target, purpose, documents, chunks, workspace, library or (workspace.root,), share))
         if step is not None:
             steps.append(step)
     return steps
 
 
-def first_step_cost(recipe: Recipe, docs: Path, size: int, *, workspace: Workspace, library: Roots = ()) -> float:
+def first_step_cost(recipe: Recipe, docs: Path, size: int, *, workspace: Workspace, library: Roots = (), batch: bool = False) -> float:
     """Return the money for the exam and the first ``size`` rows; unknown prices count as 0. Nothing is sent or written.
 
     Raises:
@@ -74,7 +81,8 @@ def first_step_cost(recipe: Recipe, docs: Path, size: int, *, workspace: Workspa
         return 0.0
     documents = ingest_paths([docs]).documents
     chunks = [chunk for document in documents for chunk in chunk_document(document, max_tokens=recipe.chunk.max_tokens)]
-    priced = price_recipe(recipe.model_copy(update={"sizes": (size,)}), documents, chunks, workspace=workspace, library=library)
+    sized = recipe.model_copy(update={"sizes": (size,)})
+    priced = price_recipe(sized, documents, chunks, workspace=workspace, library=library, batch=batch)
     return sum(step.estimate.cost for step in priced)
 
 
@@ -92,6 +100,7 @@ async def _price(
     chunks: Sequence[Chunk],
     workspace: Workspace,
     library: Roots,
+    share: float,
 ) -> PricedStep | None:
     name, judge = model_of(spec), recipe.generate.judge
     if name is None and judge is None:
@@ -103,14 +112,14 @@ async def _price(
         spec,
         documents,
         chunks,
-        price=price,
+        price=price.times(share),
         store_path=workspace.responses,
         target=target,
         purpose=purpose,
         max_attempts=recipe.generate.max_attempts,
         judge=judge,
         library=library,
-        judge_price=judge_price,
+        judge_price=judge_price.times(share),
     )
     return PricedStep(purpose, spec.kind, name or "", target, priced, known and judge_known)
 

@@ -33,7 +33,8 @@ class Manifest(Frozen):
         control: the comparison with the baseline's rows trained for as many steps, where one was run.
         vault: the comparison on the vault, opened when the iteration was accepted.
         accepted: whether it became the incumbent (see ``pipeline/stopping.py``).
-        cost: dollars the responses stored since the last manifest cost by the price list; 0 for offline strategies.
+        cost: dollars the responses stored since the last manifest cost by the price list, at full price also from a batch API; 0
+            for offline strategies.
         coverage: share of the documents' passages (those not held out) that the evidence of at least one training row touches.
     """
 

@@ -21,6 +21,7 @@ from datagen.clients import (
 from datagen.clients.batch import BatchClient
 from datagen.clients.batch_vendors import GeminiBatches, OpenAIBatches
 from datagen.clients.budget import Budget
+from datagen.clients.opening import require_batches
 from datagen.clients.prices import FREE
 from datagen.clients.store import ResponseStore
 from datagen.errors import UsageError
@@ -129,6 +130,31 @@ def test_a_batch_that_could_cross_the_budget_is_not_sent(tmp_path: Path) -> None
         outcomes = complete(open_batch(stub, "openai", tmp_path, budget=0.1), [request(stub, "openai", i) for i in range(5)])
         assert stub.stats()["batches"] == 0
     assert {type(o) for o in outcomes} == {BudgetExhausted}
+
+
+def test_what_lies_in_a_batch_is_not_sent_beside_it(tmp_path: Path) -> None:
+    with StubServer(batch_s=2.0) as stub:
+        requests = [request(stub, "openai", i) for i in range(3)]
+        with pytest.raises(TimeoutError):
+            complete(open_batch(stub, "openai", tmp_path), requests, give_up_s=1.2)
+        spec = f"openai:stub@{stub.base_url}"
+        with pytest.raises(UsageError, match="3 requests to openai:stub lie in a batch under way") as refused:
+            open_client(spec, tmp_path / "r.sqlite", concurrency=1)
+        assert str(tmp_path / "batches.json") in str(refused.value.hint)
+        other = open_client(f"openai:other@{stub.base_url}", tmp_path / "r.sqlite", concurrency=1)
+        asyncio.run(other.aclose())
+        complete(open_batch(stub, "openai", tmp_path), requests)
+        live = complete(open_client(spec, tmp_path / "r.sqlite", concurrency=1), requests)
+    assert all(isinstance(answer, ChatResponse) and answer.cached for answer in live)
+    assert (stub.stats()["paid"], stub.stats()["paid_twice"]) == (3, 0)
+
+
+def test_a_set_without_a_batch_api_is_refused() -> None:
+    require_batches(["local:gemma3-270m", "gemini:gemini-2.5-flash"])
+    with pytest.raises(UsageError, match=r"nothing here goes through a batch API \(local:gemma3-270m\)"):
+        require_batches(["local:gemma3-270m"])
+    with pytest.raises(UsageError, match="no model is asked at all"):
+        require_batches([])
 
 
 def test_only_two_vendors_have_batches(tmp_path: Path) -> None:

@@ -115,6 +115,30 @@ def test_pairs_of_a_writer_and_a_tiny_model(tmp_path: Path, documents: Documents
         assert sample.scores["length_ratio"] == length_ratio(record.rejected.content, record.chosen.content)
 
 
+def test_pairs_through_a_batch_api_take_the_tiny_model_at_once(tmp_path: Path, documents: Documents) -> None:
+    small = f"local:{build_tiny_model(tmp_path / 'tiny')}"
+    document = documents["zh"]
+
+    def run(url: str, *, batch: bool, store: Path) -> Candidates:
+        spec = PreferenceSpec(kind="preference", model=f"openai:stub@{url}", rejected="probe_model", probe_model=small, items_per_request=4)
+
+        async def work() -> Candidates:
+            crew = open_crew([spec], lambda name: open_client(name, store, concurrency=4, batch=batch), batch=batch)
+            ((strategy, _),) = crew.writers
+            try:
+                return await strategy.propose(document, chunk_document(document)[0], purpose="train", attempt=0)
+            finally:
+                await crew.aclose()
+
+        return asyncio.run(work())
+
+    with StubServer() as stub:
+        live = run(stub.base_url, batch=False, store=tmp_path / "live.sqlite")
+        batched = run(stub.base_url, batch=True, store=tmp_path / "batched.sqlite")
+        assert (stub.stats()["batches"], stub.stats()["paid"]) == (1, 2)
+    assert (batched.samples, batched.dropped) == (live.samples, live.dropped)
+
+
 def test_the_small_model_is_on_this_machine() -> None:
     assert models_of(PreferenceSpec(kind="preference")) == ()
     assert models_of(PreferenceSpec(kind="preference", model="openai:m", rejected="probe_model")) == ("openai:m", "local:gemma3-270m")

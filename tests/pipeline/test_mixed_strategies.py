@@ -1,6 +1,8 @@
 """A recipe that mixes strategies and models, over real HTTP on loopback: shares by weight, one exam by qa, one budget over all models."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +89,40 @@ def test_run_takes_a_budget_and_batches(tmp_path: Path, docs: Path, recipe: Path
         stats = stub.stats()
     assert stats["batches"] > 0
     assert stats["paid_twice"] == 0
+
+
+def test_a_campaign_sends_its_steps_through_batches(tmp_path: Path, docs: Path, recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "w"
+    root.mkdir()
+    (root / "prices.yaml").write_text("stub: {input: 100.0, output: 100.0}\n", encoding="utf-8")
+    with StubServer() as stub:
+        chosen = f'generate.strategies=[{{kind: qa, model: "openai:stub@{stub.base_url}"}}]'
+        settings = ["--set", chosen, "--sizes", "8", "--set", "probe.epochs=0.5"]
+        common = ["-w", str(root), "iterate", str(recipe), "--docs", str(docs), *settings]
+        plans: list[Any] = []
+        for more in ([], ["--batch"]):
+            capsys.readouterr()
+            assert main([*common, *more, "--dry-run", "--json"]) == 0
+            plans.append(json.loads(capsys.readouterr().out))
+        assert plans[0]["cost_usd"] > 0
+        assert plans[1]["cost_usd"] == pytest.approx(plans[0]["cost_usd"] / 2)
+        assert main([*common, "--batch", "--json"]) == 0
+        steps = json.loads(capsys.readouterr().out)["steps"]
+        stats = stub.stats()
+        assert (len(steps), steps[0]["rows"]) == (1, 8)
+        # At the price list's full price: the store does not tell how an answer came, and a cap must never be crossed.
+        assert steps[0]["cost"] == pytest.approx((stats["paid_tokens_in"] + stats["paid_tokens_out"]) * 100 / 1e6)
+        assert stats["batches"] > 0
+        assert stats["paid_twice"] == 0
+        # Finished steps ask for nothing.
+        assert main([*common, "--batch", "--json"]) == 0
+        assert stub.stats()["paid"] == stats["paid"]
+
+
+def test_batches_need_a_model_that_has_them(tmp_path: Path, docs: Path, recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("run", "iterate"):
+        assert main(["-w", str(tmp_path / "w"), command, str(recipe), "--docs", str(docs), "--batch"]) == 2
+        assert "--batch: nothing here goes through a batch API (no model is asked at all)" in capsys.readouterr().err
 
 
 def test_a_judge_reads_every_row_and_a_low_yield_fails(tmp_path: Path, docs: Path, recipe: Path) -> None:
