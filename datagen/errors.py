@@ -5,6 +5,7 @@ DatagenError
 ├── DataError       bad content in a file: names file and line      exit code 1
 ├── ProviderError   an LLM provider refused or failed               exit code 1
 ├── MissingExtra    an optional dependency is not installed         exit code 2
+├── DiskRefused     a file could not be written                  exit code 1
 ├── ReviewConflict  somebody else decided on the row meanwhile      exit code 1
 ├── WorkspaceBusy   another process holds the workspace             exit code 1
 └── StageFailed     a stage ended without what was asked for        exit code 1
@@ -75,6 +76,15 @@ class MissingExtra(DatagenError, ImportError):
 
 class WorkspaceBusy(DatagenError, RuntimeError):
     """Another process is writing to the same workspace."""
+
+
+class DiskRefused(DatagenError, RuntimeError):
+    """The operating system did not write ``path``; ``errno`` says why (full, read-only, no permission, ...)."""
+
+    def __init__(self, message: str, *, hint: str = "", errno: int | None = None, path: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.errno = errno
+        self.path = path
 
 
 class ReviewConflict(DatagenError, RuntimeError):

@@ -1,5 +1,6 @@
 """JSON and JSONL files: reading with ``file:line`` errors, atomic writing, appending that survives a crash."""
 
+import errno
 import json
 import os
 import re
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from datagen.errors import DataError, DatagenError, UsageError
+from datagen.errors import DataError, DiskRefused, UsageError
 
 JsonObject = dict[str, Any]
 _LONG_NUMBER = re.compile(r"\d{1000}")
@@ -148,7 +149,7 @@ def write_jsonl(path: Path, rows: Iterable[object]) -> int:
 
     Raises:
         DataError: a value JSON has no form for, such as NaN.
-        DatagenError: as in :func:`open_atomic`.
+        DiskRefused: as in :func:`open_atomic`.
     """
     lines = [_dumps(row) for row in rows]
     write_bytes(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass"))
@@ -159,7 +160,7 @@ def write_json(path: Path, value: object, *, ascii_only: bool = False) -> None:
     """Write one JSON value, indented, atomically. ``ascii_only`` escapes everything outside ASCII.
 
     Raises:
-        DataError, DatagenError: as in :func:`write_jsonl`.
+        DataError, DiskRefused: as in :func:`write_jsonl`.
     """
     text = _dumps(value, ascii_only=ascii_only, indent=2)
     write_bytes(path, f"{text}\n".encode("utf-8", "surrogatepass"))
@@ -176,7 +177,7 @@ def open_atomic(path: Path) -> Generator[BinaryIO]:
     """Open a file whose content replaces ``path`` atomically at the end: temporary file beside it, fsync, rename, fsync of the folder.
 
     Raises:
-        DatagenError: the disk is full or the folder may not be written; the old content is intact.
+        DiskRefused: the disk is full or the folder may not be written; the old content is intact.
     """
     with guard_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -206,8 +207,21 @@ def same_file(one: Path, other: Path) -> bool:
         return False
 
 
+def check_writable(folder: Path) -> None:
+    """Raise before long work whose result could not be written into ``folder`` anyhow; a folder that is not there yet may be made.
+
+    Raises:
+        DiskRefused: the folder, or the nearest one above it that exists, is read-only or may not be written to.
+    """
+    place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not os.access(place, os.W_OK):
+        read_only = bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+        with guard_disk(folder):
+            raise OSError(errno.EROFS if read_only else errno.EACCES, os.strerror(errno.EROFS if read_only else errno.EACCES), str(place))
+
+
 class guard_disk:
-    """Context manager that turns an ``OSError`` while writing ``path`` into one clear :class:`DatagenError`."""
+    """Context manager that turns an ``OSError`` while writing ``path`` into one clear :class:`DiskRefused`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -217,9 +231,11 @@ class guard_disk:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):
-            raise DatagenError(
+            raise DiskRefused(
                 f"cannot write {self._path}: {error.strerror or error}",
                 hint="free disk space or choose another folder, then run the same command again; what was written before is kept",
+                errno=error.errno,
+                path=str(self._path),
             ) from error
 
 

@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from datagen.errors import DatagenError
-from datagen.jsonl import read_rows
 from datagen.pipeline.ledger import read_ledger
 from datagen.pipeline.reviews import Decision, ReviewLog
 from datagen.schemas.document import Document
 from datagen.schemas.manifest import Manifest
+from datagen.ui.data.apart import SMALL_BYTES, Shared, apart
+from datagen.ui.data.coverage import Coverage, read_coverage, read_documents
 from datagen.ui.data.rows import RowTable, build_table, cached_path, load_table, table_files
 from datagen.workspace import Workspace
-
-SMALL_BYTES = 4 << 20
-"""Row files below this size are parsed at once; larger ones in a process of their own."""
 
 
 @dataclass
@@ -25,9 +23,9 @@ class Desk:
     workspace: Workspace
     docs: Path | None = None
     log: ReviewLog = field(init=False)
-    _tables: dict[Path, RowTable] = field(default_factory=dict[Path, RowTable])
-    _documents: dict[tuple[int, int], dict[str, Document]] = field(default_factory=dict[tuple[int, int], dict[str, Document]])
-    _building: dict[Path, "asyncio.Task[RowTable]"] = field(default_factory=dict[Path, "asyncio.Task[RowTable]"])
+    _tables: Shared[RowTable] = field(default_factory=lambda: Shared[RowTable](keep=1))
+    _documents: Shared[dict[str, Document]] = field(default_factory=Shared[dict[str, Document]])
+    _coverage: Shared[Coverage] = field(default_factory=Shared[Coverage])
 
     def __post_init__(self) -> None:
         self.log = ReviewLog.of(self.workspace)
@@ -48,24 +46,22 @@ class Desk:
         return numbers[-1] if numbers else None
 
     def ready(self, number: int) -> bool:
-        """Say whether a table is there, or small enough to be made without a wait."""
+        """Say whether rows and documents are in memory, or few enough to be read without a wait."""
         path = cached_path(self.workspace, number)
-        return path in self._tables or path.is_file() or sum(p.stat().st_size for p in table_files(self.workspace, number)) < SMALL_BYTES
+        rows = self._tables.has(path) or path.is_file() or self.size(number) < SMALL_BYTES
+        return rows and (self._documents.has(self._documents_key(number)) or self._documents_size(number) < SMALL_BYTES)
+
+    def size(self, number: int) -> int:
+        """Return the bytes of an iteration's row files."""
+        return sum(p.stat().st_size for p in table_files(self.workspace, number))
 
     async def table(self, number: int) -> RowTable:
-        """Return an iteration's rows; a large table that is not there yet is built in another process, once for all who wait."""
-        path = cached_path(self.workspace, number)
-        if path in self._tables:
-            return self._tables[path]
-        table = load_table(self.workspace, number)
-        if table is None and self.ready(number):
-            table = build_table(self.workspace, number)
-        if table is None:
-            if path not in self._building:
-                self._building[path] = asyncio.create_task(self._build(number))
-            table = await asyncio.shield(self._building[path])
-        self._tables = {path: table}
-        return table
+        """Return an iteration's rows; one that is not there yet is built apart, once for all who wait."""
+        return await self._tables.get(cached_path(self.workspace, number), lambda: self._table(number))
+
+    async def _table(self, number: int) -> RowTable:
+        loaded = await asyncio.to_thread(load_table, self.workspace, number)
+        return loaded or await apart(self.size(number), build_table, self.workspace, number)
 
     async def warm(self) -> None:
         """Load, or begin to build, the last iteration's table before anybody asks for it. What is broken there is told by its page."""
@@ -74,22 +70,28 @@ class Desk:
             with contextlib.suppress(DatagenError):
                 await self.table(number)
 
-    async def _build(self, number: int) -> RowTable:
-        from nicegui import run
+    async def documents(self, number: int) -> dict[str, Document]:
+        """Return an iteration's ingested documents by path."""
+        key = self._documents_key(number)
+        return await self._documents.get(key, lambda: apart(self._documents_size(number), read_documents, self.workspace, number))
 
-        table = await run.cpu_bound(build_table, self.workspace, number)
-        assert table is not None, "the server is shutting down"
-        return table
+    async def coverage(self, number: int) -> Coverage:
+        """Return what an iteration's rows cover."""
+        folder = self.workspace.iteration(number)
+        files = (folder / "train.jsonl", folder / "probe" / "losses.parquet", self.workspace.split, self.workspace.exam)
+        key = (self._documents_key(number), *(p.stat().st_mtime_ns if p.is_file() else 0 for p in files))
+        return await self._coverage.get(key, lambda: apart(self.size(number), read_coverage, self.workspace, number))
 
-    def documents(self, number: int) -> dict[str, Document]:
-        """Return an iteration's ingested documents by path, without following any path on disk."""
-        path = self.workspace.iteration(number) / "01-ingest" / "kept.jsonl"
-        if not path.is_file():
-            return {}
-        key = (number, path.stat().st_mtime_ns)
-        if key not in self._documents:
-            self._documents = {key: {d.path: d for d in (Document.model_validate(r.value) for r in read_rows(path))}}
-        return self._documents[key]
+    def _documents_key(self, number: int) -> tuple[int, int]:
+        path = self._documents_path(number)
+        return number, path.stat().st_mtime_ns if path.is_file() else 0
+
+    def _documents_size(self, number: int) -> int:
+        path = self._documents_path(number)
+        return path.stat().st_size if path.is_file() else 0
+
+    def _documents_path(self, number: int) -> Path:
+        return self.workspace.iteration(number) / "01-ingest" / "kept.jsonl"
 
     def statuses(self, ids: list[str]) -> list[str]:
         """Return the standing action of each id, '' for none."""

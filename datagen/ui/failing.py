@@ -1,15 +1,30 @@
 """What a visitor is told when something fails that is not theirs: one sentence and what to do; the details go to the terminal.
 
-A :class:`~datagen.errors.DatagenError` already says both. A disk that refuses is the user's to mend; anything else is a defect here, and
-its traceback is logged to the terminal that runs ``datagen ui``, never on the page.
+A :class:`~datagen.errors.DatagenError` already says both. A disk that refuses is the user's to mend and is told in their language; anything
+else is a defect here, and its traceback is logged to the terminal that runs ``datagen ui``, never on the page.
 """
 
+import errno
 import html
 from typing import Any
 
-from datagen.errors import DatagenError
+from datagen.errors import DatagenError, DiskRefused
 from datagen.schemas.document import Language
 from datagen.ui.words import word
+
+DISK_REASONS = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_quota",
+    errno.EROFS: "disk_read_only",
+    errno.EACCES: "disk_no_permission",
+    errno.EPERM: "disk_not_permitted",
+    errno.EMFILE: "disk_too_many_open",
+    errno.ENFILE: "disk_too_many_open",
+    errno.EIO: "disk_faulty",
+    errno.ENOENT: "disk_no_such_file",
+    errno.ENAMETOOLONG: "disk_long_name",
+}
+"""Words for what an operating system says in the machine's own language."""
 
 PAGE = """<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><title>{title} · datagen</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/assets/style.css"></head>
@@ -18,13 +33,22 @@ PAGE = """<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><title>
 
 
 def explained(error: Exception, language: Language) -> DatagenError:
-    """Return the error as one with a message and a hint, both in ``language`` but for errors raised on purpose, which are English."""
+    """Return the error as one with a message and a hint, both in ``language`` but for other errors raised on purpose, which are English."""
+    # A file that could not be read is told by an error of the reader, with the disk's own behind it.
+    behind = error.__cause__ if isinstance(error, DatagenError) and not isinstance(error.__cause__, FileNotFoundError) else error
+    if isinstance(error, DiskRefused):
+        return _disk_error(error.errno, error.path, language)
+    if isinstance(behind, OSError) and behind.errno is not None:
+        return _disk_error(behind.errno, str(behind.filename or ""), language)
     if isinstance(error, DatagenError):
         return error
-    if isinstance(error, OSError):
-        why = f"{error.strerror or type(error).__name__}{f': {error.filename}' if error.filename else ''}"
-        return DatagenError(word("disk_failed", language, why=why), hint=word("disk_hint", language))
     return DatagenError(word("unexpected", language, kind=type(error).__name__), hint=word("unexpected_hint", language))
+
+
+def _disk_error(code: int | None, path: str, language: Language) -> DatagenError:
+    reason = DISK_REASONS.get(code or 0)
+    why = word(reason, language) if reason else word("disk_other", language, code=errno.errorcode.get(code or 0, "?"))
+    return DatagenError(word("disk_failed", language, why=f"{why}{f' ({path})' if path else ''}"), hint=word("disk_hint", language))
 
 
 def plain_page(language: Language, *, found: bool, kind: str = "") -> str:

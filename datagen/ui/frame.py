@@ -1,8 +1,7 @@
 """What all pages have in common: head, navigation, language and theme, and the small parts they are built from."""
 
-import asyncio
 import shlex
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +9,6 @@ from urllib.parse import quote, urlencode
 
 from nicegui import events, ui
 
-from datagen.errors import DatagenError
 from datagen.ui.desk import Desk
 from datagen.ui.failing import explained
 from datagen.ui.visitor import Visitor
@@ -29,7 +27,7 @@ def frame(desk: Desk, visitor: Visitor, active: str) -> Generator[None]:
     """Open a page's frame; its content goes inside."""
     ui.page_title(f"{visitor.w(active)} · datagen")
     # What a button, a key or a timer raises and nobody catches is told as well: nothing may look as if it had been saved.
-    ui.on_exception(lambda error: tell_error(explained(error, visitor.language)))
+    ui.on_exception(lambda error: tell_error(error, visitor))
     ui.dark_mode({"auto": None, "light": False, "dark": True}[visitor.theme])
     ui.add_head_html('<link rel="stylesheet" href="/assets/style.css">')
     # Screen readers and hyphenation need the page's language; NiceGUI sets its own.
@@ -69,13 +67,20 @@ def frame(desk: Desk, visitor: Visitor, active: str) -> Generator[None]:
         yield
 
 
-async def patiently(visitor: Visitor, work: Callable[[], T]) -> T:
-    """Return what ``work`` gives, computed in a thread once the page stands: a large dataset must not hold up anybody."""
-    waiting = text("p", visitor.w("reading"), "dg-soft")
-    await ui.context.client.connected()
-    result = await asyncio.to_thread(work)
-    waiting.delete()
-    return result
+async def patiently(visitor: Visitor, work: Callable[[], Awaitable[T]]) -> T:
+    """Return what ``work`` gives, told as under way once the page stands; see :func:`datagen.ui.data.apart.apart` for where it runs."""
+    waiting = text("p", visitor.w("reading"), "dg-soft").mark("waiting")
+    try:
+        await ui.context.client.connected()
+        return await work()
+    finally:
+        remove(waiting)
+
+
+def remove(element: ui.element) -> None:
+    """Delete an element, unless its page was left meanwhile."""
+    if not element.is_deleted:
+        element.delete()
 
 
 def tag(name: str, classes: str = "") -> ui.element:
@@ -172,10 +177,11 @@ def nothing_yet(visitor: Visitor) -> None:
         link(visitor.w("go_run"), "/run", "dg-link-button")
 
 
-def tell_error(error: DatagenError) -> None:
+def tell_error(error: Exception, visitor: Visitor) -> None:
     """Show an error the way the command line does: what happened, then what to do."""
+    told = explained(error, visitor.language)
     ui.notify(
-        error.message if not error.hint else f"{error.message} — {error.hint}",
+        told.message if not told.hint else f"{told.message} — {told.hint}",
         type="negative",
         multi_line=True,
         timeout=8000,
@@ -183,12 +189,13 @@ def tell_error(error: DatagenError) -> None:
     )
 
 
-def show_error(error: DatagenError) -> None:
-    """Show an error in the place of a page's content."""
+def show_error(error: Exception, visitor: Visitor) -> None:
+    """Show an error in the place of content."""
+    told = explained(error, visitor.language)
     with tag("div", "dg-note reject"):
-        text("p", error.message)
-        if error.hint:
-            text("p", error.hint, "dg-soft")
+        text("p", told.message)
+        if told.hint:
+            text("p", told.hint, "dg-soft")
 
 
 def _keys(visitor: Visitor, page: str) -> ui.element:

@@ -59,7 +59,7 @@ def serve(
     # NiceGUI would keep its own files in the current folder.
     os.environ.setdefault("NICEGUI_STORAGE_PATH", str(workspace.state / "ui" / "nicegui"))
     try:
-        from nicegui import app, background_tasks, ui
+        from nicegui import app, background_tasks, run, ui
     except ImportError as error:
         raise MissingExtra.of("datagen ui", "ui") from error
     from datagen.ui.security import Guard
@@ -77,6 +77,8 @@ def serve(
         background_tasks.create(announce())
 
     app.on_startup(begin)
+    # A fork of a process with Polars' or torch's threads may hang.
+    run.process_pool_start_method = "spawn"
     ui.run(
         host=host,
         port=port,
@@ -109,7 +111,7 @@ def register_pages(workspace: Workspace, docs: Path | None = None) -> "Desk":
     from nicegui import app, ui
 
     from datagen.ui.desk import Desk
-    from datagen.ui.failing import explained, register_failures
+    from datagen.ui.failing import register_failures
     from datagen.ui.frame import PAGES, frame, path_of, show_error
 
     desk = Desk(workspace, docs)
@@ -147,7 +149,7 @@ def register_pages(workspace: Workspace, docs: Path | None = None) -> "Desk":
                     # Where every failure of a page ends: told in the page; a defect's traceback goes to the terminal.
                     if not isinstance(error, DatagenError):
                         log.exception("page %s", name)
-                    show_error(explained(error, visitor.language))
+                    show_error(error, visitor)
 
         ui.page(path_of(name))(page)
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,9 @@ def simulate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Works
     """Run a scenario with NiceGUI's simulated user against the pages of a workspace."""
     monkeypatch.setenv("NICEGUI_STORAGE_PATH", str(tmp_path / "nicegui"))
 
+    # Without a pool, what would run in a process runs in a thread: a process a test would take seconds.
+    monkeypatch.setattr("nicegui.run.setup", lambda: None)
+
     def play(workspace: Workspace, scenario: Scenario) -> None:
         from nicegui.testing.user_simulation import user_simulation
 
@@ -74,6 +78,8 @@ def simulate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Works
         async def main() -> None:
             async with user_simulation() as user:
                 register_pages(workspace)
+                # What is read in a thread comes when it comes; 20 s on the busiest machine.
+                user.should_see = partial(user.should_see, retries=200)  # type: ignore[method-assign]
                 await scenario(user)
 
         # The simulation removes the modules of registered pages; other tests hold classes from them.

@@ -1,7 +1,11 @@
 """The pages with NiceGUI's simulated user: what is shown, and what a decision writes."""
 
+import asyncio
 import errno
+import importlib
 import os
+import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -105,6 +109,7 @@ def test_votes_give_a_win_rate(workspace: Workspace, simulate: Play) -> None:
 
     async def scenario(user: Any) -> None:
         await user.open("/compare")
+        await user.should_see(marker="vote-left")
         for _ in range(3):
             if not user.find(marker="vote-left").elements:
                 break
@@ -129,6 +134,95 @@ def test_register_writes_the_reviewed_rows(workspace: Workspace, simulate: Play)
 
     simulate(workspace, scenario)
     assert len(list(read_rows(workspace.data_dir / "small_v1_reviewed_train.json"))) == 23
+    assert "small_v1_reviewed_train" in (workspace.data_dir / "small_v1_reviewed.train.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "The disk refused: it is read-only"), ("zh", "磁盘拒绝了操作：文件系统为只读")])
+def test_register_on_a_read_only_disk_says_so_and_may_be_tried_again(
+    workspace: Workspace, simulate: Play, monkeypatch: pytest.MonkeyPatch, language: str, told: str
+) -> None:
+    """Root, which runs the tests, may write into any folder but on a read-only disk; so the system's own call fails here."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    async def scenario(user: Any) -> None:
+        user.http_client.cookies.set("datagen_lang", language)
+        await user.open("/export")
+        await user.should_see(marker="fates")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("datagen.jsonl.tempfile.mkstemp", refuse)
+            name = next(iter(user.find(marker="name").elements))
+            name.value = "anew"
+            user.find(marker="register").click()
+            await user.should_see(told)
+        await user.should_not_see(marker="registered")
+        user.find(marker="register").click()
+        await user.should_see("anew_train")
+
+    simulate(workspace, scenario)
+
+
+PATIENT = {
+    "/review": "datagen.ui.desk.build_table",
+    "/coverage": "datagen.ui.desk.read_coverage",
+    "/duplicates": "datagen.ui.pages.duplicates.find_clusters",
+    "/compare": "datagen.ui.pages.compare.find_adapters",
+    "/export": "datagen.ui.pages.export.count_reviewed",
+}
+
+
+@pytest.mark.parametrize("path", PATIENT)
+def test_long_reading_holds_nobody_up_and_is_told(workspace: Workspace, simulate: Play, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    module, _, name = PATIENT[path].rpartition(".")
+    real: Callable[..., object] = getattr(importlib.import_module(module), name)
+    busy = threading.Event()
+
+    def slow(*args: Any) -> object:
+        busy.set()
+        time.sleep(1.0)
+        busy.clear()
+        return real(*args)
+
+    monkeypatch.setattr(PATIENT[path], slow)
+
+    async def scenario(user: Any) -> None:
+        opening = asyncio.create_task(user.open(path))
+        longest, beats, before = 0.0, 0, time.monotonic()
+        while not (opening.done() and beats and not busy.is_set()):
+            await asyncio.sleep(0.01)
+            now = time.monotonic()
+            longest, before, beats = max(longest, now - before), now, beats + busy.is_set()
+            if path != "/review" and busy.is_set() and opening.done():
+                await user.should_see("Reading …", retries=1)
+        await opening
+        await user.should_not_see("Reading …", retries=100)
+        assert beats > 20, "others go on while the page reads"
+        assert longest < 0.8, "one second of work in the server's own loop would be seen"
+
+    simulate(workspace, scenario)
+
+
+def test_a_page_left_while_it_reads_is_no_defect(
+    workspace: Workspace, simulate: Play, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    def slow(*_: object) -> object:
+        time.sleep(0.5)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("datagen.ui.pages.export.find", slow)
+
+    async def scenario(user: Any) -> None:
+        await user.open("/export")
+        await user.should_see(marker="register")
+        client = user.client
+        assert client is not None
+        client.delete()
+        await asyncio.sleep(1.0)
+
+    simulate(workspace, scenario)
+    assert "list.remove" not in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_generate_here_writes_the_quota_and_the_run_page_offers_it(workspace: Workspace, simulate: Play) -> None:
@@ -305,7 +399,7 @@ def test_a_decision_that_the_disk_refuses_is_told_and_not_shown_as_made(workspac
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("datagen.pipeline.reviews.append_row", refuse)
             user.find(marker="accept").click()
-            await user.should_see("The disk refused: Read-only file system: decisions.jsonl")
+            await user.should_see("The disk refused: it is read-only (decisions.jsonl)")
         assert ReviewLog.of(workspace).standing() == {}
 
     simulate(workspace, scenario)

@@ -1,6 +1,5 @@
 """Duplicates and conflicts of an iteration, from its table: which dropped row belongs to which kept one, and who contradicts whom."""
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,8 +8,7 @@ from datagen.ui.data.rows import RowTable
 if TYPE_CHECKING:
     import polars as pl
 
-MOST_READ = 2_000
-_DETAIL = re.compile(r"of ([0-9a-f]{12}), similarity ([0-9.]+)")
+_DETAIL = r"of ([0-9a-f]{12}), similarity ([0-9.]+)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +21,19 @@ class Cluster:
 
 
 def find_clusters(table: RowTable) -> list[Cluster]:
-    """Return near duplicates by the row that was kept, most similar last: those are the least in doubt. At most MOST_READ rows are read."""
+    """Return near duplicates by the row that was kept, most similar last: those are the least in doubt."""
     import polars as pl
 
     rows = table.frame.with_row_index("row")
-    ids = {str(i)[:12]: int(r) for r, i in rows.filter(pl.col("reason") == "").select("row", "id").iter_rows()}
-    members: dict[str, list[tuple[int, float]]] = {}
-    for row in rows.filter(pl.col("reason") == "near_duplicate")["row"].to_list()[:MOST_READ]:
-        found = _DETAIL.search(table.detail(row))
-        if found:
-            members.setdefault(found[1], []).append((row, float(found[2])))
-    clusters = [Cluster(ids.get(kept), tuple(r for r, _ in m), tuple(s for _, s in m)) for kept, m in members.items()]
+    near = rows.filter(pl.col("reason") == "near_duplicate").select(
+        "row",
+        of=pl.col("detail").str.extract(_DETAIL, 1),
+        similarity=pl.col("detail").str.extract(_DETAIL, 2).cast(pl.Float64, strict=False),
+    )
+    groups = near.drop_nulls().group_by("of", maintain_order=True).agg("row", "similarity")
+    kept = rows.filter(pl.col("reason") == "").select(of=pl.col("id").str.slice(0, 12), kept="row").unique("of", keep="last")
+    joined = groups.join(kept, on="of", how="left", maintain_order="left")
+    clusters = [Cluster(at, tuple(dropped), tuple(s)) for _, dropped, s, at in joined.iter_rows()]
     return sorted(clusters, key=lambda c: max(c.similarity))
 
 

@@ -1,8 +1,8 @@
 """A run as a process of its own: it goes on when the page is closed, reloaded or served anew.
 
-Everything a page shows is on disk, under ``.datagen/ui/runs/NNNN/``: ``job.json`` (command, process id and its start time),
-``progress.jsonl`` (written by ``datagen run --progress``), ``out.json`` (its result) and ``log.txt``. A run has
-succeeded only if ``out.json`` is whole.
+Everything a page shows is on disk, under ``.datagen/ui/runs/NNNN/``: ``job.json`` (command, process id and its start time, and what the
+workspace had cost before), ``plan.json`` (its price beforehand), ``progress.jsonl`` (written by ``datagen run --progress``), ``out.json``
+(its result) and ``log.txt``. A run has succeeded only if ``out.json`` is whole.
 """
 
 import json
@@ -19,6 +19,8 @@ from filelock import FileLock, Timeout
 
 from datagen.errors import WorkspaceBusy
 from datagen.jsonl import JsonObject, read_json, write_json
+from datagen.pipeline.lessons import spent_so_far
+from datagen.ui.data.progress import Spending, Step, read_steps, spending
 from datagen.workspace import Workspace
 
 # Runs outlive the server; those it started itself it must also collect when they end.
@@ -27,37 +29,15 @@ State = Literal["running", "finished", "stopped", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """The last that is known of one stage: ``done`` of ``total`` units at ``at`` seconds after the stage ``began`` (epoch seconds)."""
-
-    iteration: int
-    stage: str
-    began: float
-    at: float
-    done: int = 0
-    total: int = 0
-    note: str = ""
-
-    @property
-    def rate(self) -> float:
-        """Units a second since the stage began; 0 before anything is known."""
-        return self.done / (self.at - self.began) if self.done and self.at > self.began else 0.0
-
-    @property
-    def eta_s(self) -> float | None:
-        """Seconds the stage still needs at this rate."""
-        return (self.total - self.done) / self.rate if self.rate else None
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
-    """One run started from the page."""
+    """One run started from the page; ``spent_before``: dollars that the workspace's responses had cost when it was first started."""
 
     folder: Path
     command: tuple[str, ...]
     pid: int
     started: float
     stop_asked: bool
+    spent_before: float = 0.0
 
     @property
     def shown(self) -> str:
@@ -82,18 +62,12 @@ class Job:
 
     def steps(self) -> list[Step]:
         """Return the stages in the order they were begun; a torn last line is left out."""
-        path = self.folder / "progress.jsonl"
-        if not path.exists():
-            return []
-        steps: list[Step] = []
-        for line in path.read_bytes().split(b"\n")[:-1]:
-            value = json.loads(line)
-            if "stage" in value:
-                steps.append(Step(value["iteration"], value["stage"], value["time"], value["time"]))
-            elif steps:
-                last = steps[-1]
-                steps[-1] = Step(last.iteration, last.stage, last.began, value["time"], value["done"], value["total"], value["note"])
-        return steps
+        return read_steps(self.folder / "progress.jsonl")
+
+    def plan(self) -> JsonObject | None:
+        """Return what ``run --dry-run`` said of this run's price, None until it has."""
+        path = self.folder / "plan.json"
+        return read_json(path) if path.is_file() else None
 
     def log(self, lines: int = 30) -> str:
         """Return the end of what the run said on stderr."""
@@ -135,7 +109,14 @@ def last_job(workspace: Workspace) -> Job | None:
     if not folders:
         return None
     value = read_json(folders[-1] / "job.json")
-    return Job(folders[-1], tuple(value["command"]), value["pid"], value["started"], (folders[-1] / "stop.json").exists())
+    return Job(
+        folders[-1],
+        tuple(value["command"]),
+        value["pid"],
+        value["started"],
+        (folders[-1] / "stop.json").exists(),
+        value.get("spent_before", 0.0),
+    )
 
 
 def run_arguments(workspace: Workspace, recipe: str, docs: Path | None, settings: Sequence[str], until: str = "probe") -> list[str]:
@@ -162,6 +143,9 @@ def start_job(workspace: Workspace, arguments: Sequence[str]) -> Job:
             if before is not None and before.state() == "running":
                 raise WorkspaceBusy(f"a run is under way already (process {before.pid})", hint="wait until it ends, or stop it")
             number = int(before.folder.name) + 1 if before else 1
+            # A run that was stopped or killed and goes on is still one run.
+            goes_on = before is not None and before.result() is None and before.command[1:] == tuple(arguments)
+            spent = before.spent_before if before is not None and goes_on else spent_so_far(workspace)
             place = folder / f"{number:04d}"
             place.mkdir(exist_ok=True)
             command = [sys.executable, "-m", "datagen", *arguments, "--json", "--progress", str(place / "progress.jsonl")]
@@ -169,10 +153,28 @@ def start_job(workspace: Workspace, arguments: Sequence[str]) -> Job:
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, start_new_session=True)
             _CHILDREN.append(process)
             started = psutil.Process(process.pid).create_time()
-            write_json(place / "job.json", {"command": ["datagen", *arguments], "pid": process.pid, "started": started})
-            return Job(place, ("datagen", *arguments), process.pid, started, stop_asked=False)
+            described = {"command": ["datagen", *arguments], "pid": process.pid, "started": started, "spent_before": spent}
+            if before is not None and goes_on and (plan := before.plan()) is not None:
+                write_json(place / "plan.json", plan)
+            write_json(place / "job.json", described)
+            return Job(place, ("datagen", *arguments), process.pid, started, stop_asked=False, spent_before=spent)
     except Timeout as error:
         raise WorkspaceBusy("another page is starting a run", hint="look at it in a moment") from error
+
+
+def keep_plan(job: Job) -> None:
+    """Ask for the price of a run that has just been started, for its forecast; a run that goes on has its plan already."""
+    plan = dry_run(job.command[1:]) if job.plan() is None else None
+    if isinstance(plan, dict) and "prices" in plan:
+        write_json(job.folder / "plan.json", plan)
+
+
+def spending_of(workspace: Workspace, job: Job) -> Spending | None:
+    """Return what a run has cost and may cost; None where no model is asked, or before its plan is known."""
+    plan = job.plan()
+    if plan is None or not plan["prices"]:
+        return None
+    return spending(plan, job.steps(), paid=max(0.0, spent_so_far(workspace) - job.spent_before))
 
 
 def dry_run(arguments: Sequence[str], *, timeout_s: float = 300) -> JsonObject | str:

@@ -2,12 +2,15 @@
 
 import difflib
 import html
+import re
 from collections.abc import Iterable, Sequence
 
 from datagen.text import units
 
 Span = tuple[int, int]
 CONTEXT = 600
+LONGEST_BY_WORD = 2_000
+_SENTENCE = re.compile(r"[^。！？!?.\n]*[。！？!?.\n]+|[^。！？!?.\n]+")
 
 
 def mark_spans(text: str, spans: Iterable[Span], *, css: str = "evidence", context: int | None = CONTEXT) -> str:
@@ -40,8 +43,9 @@ def mark_segments(segments: Sequence[tuple[str, bool]]) -> str:
 
 
 def mark_difference(old: str, new: str) -> tuple[str, str]:
-    """Return both texts with what only one of them has marked, compared by word (Chinese: by character)."""
-    a, b = _tokens(old), _tokens(new)
+    """Return both texts with what only one of them has marked, compared by word (Chinese: by character), longer ones by sentence."""
+    # Two long texts that repeat themselves would take minutes word by word.
+    a, b = (_tokens(t) if len(old) + len(new) <= LONGEST_BY_WORD else _SENTENCE.findall(t) for t in (old, new))
     left: list[str] = []
     right: list[str] = []
     for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():

@@ -32,7 +32,7 @@ from datagen.workspace import Workspace
 if TYPE_CHECKING:
     import polars as pl
 
-TABLE_VERSION = 2
+TABLE_VERSION = 3
 PAGE_SIZE = 50
 Order = Literal["suspicion", "position", "document", "length"]
 
@@ -111,12 +111,7 @@ class RowTable:
 
     def detail(self, row: int) -> str:
         """Return the detail a dropped row was dropped with, '' for a kept row."""
-        at = self.frame.row(row, named=True)
-        if not at["reason"]:
-            return ""
-        with self.files[at["file"]].open("rb") as file:
-            file.seek(at["offset"])
-            return str(json.loads(file.read(at["length"])).get("detail", ""))
+        return str(self.frame["detail"][row])
 
     def find(self, sample_id: str) -> int | None:
         """Return the first row with this id."""
@@ -176,9 +171,8 @@ def build_table(workspace: Workspace, number: int) -> RowTable:
 
     files = table_files(workspace, number)
     path = cached_path(workspace, number)
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("file", "offset", "length", "id", "question", "answer", "document", "language", "type", "strategy", "reason")
-    }
+    names = ("file", "offset", "length", "id", "question", "answer", "document", "language", "type", "strategy", "reason", "detail")
+    columns: dict[str, list[Any]] = {name: [] for name in names}
     evidence: list[str] = []
     rows: list[SourceRow] = []
     for at, file in enumerate(files):
@@ -201,6 +195,7 @@ def build_table(workspace: Workspace, number: int) -> RowTable:
                     sample.tags.get("question_type", ""),
                     sample.provenance.strategy,
                     str(value["reason"]) if "sample" in value else "",
+                    str(value.get("detail", "")) if "sample" in value else "",
                 )
                 for column, cell in zip(columns.values(), row, strict=True):
                     column.append(cell)

@@ -12,7 +12,7 @@ from datagen.ui.data.chat import Adapter, Chat, find_adapters, loss_by_step
 from datagen.ui.data.drawing import series
 from datagen.ui.data.votes import Choice, Pair, cast_vote, export_votes, read_votes, win_rates
 from datagen.ui.desk import Desk
-from datagen.ui.frame import button, choose_iteration, heading, markup, nothing_yet, table, tag, tell_error, text
+from datagen.ui.frame import button, choose_iteration, heading, markup, nothing_yet, patiently, table, tag, tell_error, text
 from datagen.ui.visitor import Visitor
 
 _CHATS: dict[str, Chat] = {}
@@ -26,18 +26,20 @@ async def build(desk: Desk, visitor: Visitor) -> None:
         nothing_yet(visitor)
         return
     choose_iteration(desk, visitor, number)
-    _Ask(desk, visitor).build()
-    _Blind(desk, visitor, _pairs(desk, number), answered=bool(_answers(desk, number))).build()
-    _gallery(desk, visitor, number)
-    _steps(desk, visitor, number)
+    adapters, answers, points = await patiently(visitor, lambda: asyncio.to_thread(_read, desk, number))
+    _Ask(desk, visitor, adapters).build()
+    _Blind(desk, visitor, _pairs(desk, number, answers), answered=bool(answers)).build()
+    _gallery(visitor, answers)
+    if points:
+        heading(visitor.w("by_step"))
+        markup(series(points, label=visitor.w("by_step")), "dg-figure")
 
 
 class _Ask:
     """A question, and columns A and B that fill as the models answer; which model stands where is told after the vote."""
 
-    def __init__(self, desk: Desk, visitor: Visitor) -> None:
-        self.desk, self.visitor = desk, visitor
-        self.adapters = find_adapters(desk.workspace)
+    def __init__(self, desk: Desk, visitor: Visitor, adapters: list[Adapter]) -> None:
+        self.desk, self.visitor, self.adapters = desk, visitor, adapters
 
     def build(self) -> None:
         w = self.visitor.w
@@ -86,9 +88,10 @@ class _Ask:
                 )
         except DatagenError as error:
             with self.columns:
-                tell_error(error)
-        _say(self.state, "")
-        self.go.enable()
+                tell_error(error, self.visitor)
+        finally:
+            _say(self.state, "")
+            self.go.enable()
         if len(answers) == 2:
             done = pair.model_copy(update=answers)
             with self.vote:
@@ -167,9 +170,8 @@ class _Blind:
         ui.notify(f"{told}{f' ({reasons})' if reasons else ''}", multi_line=True, timeout=8000)
 
 
-def _gallery(desk: Desk, visitor: Visitor, number: int) -> None:
+def _gallery(visitor: Visitor, answers: list[dict[str, str]]) -> None:
     w = visitor.w
-    answers = _answers(desk, number)
     heading(w("gallery"))
     if not answers:
         text("p", w("no_answers"), "dg-soft")
@@ -179,26 +181,20 @@ def _gallery(desk: Desk, visitor: Visitor, number: int) -> None:
     table(("", w("question"), w("reference"), w("before"), w("after")), rows, classes="dg-texts")
 
 
-def _steps(desk: Desk, visitor: Visitor, number: int) -> None:
-    points = loss_by_step(desk.workspace, number)
-    if points:
-        heading(visitor.w("by_step"))
-        markup(series(points, label=visitor.w("by_step")), "dg-figure")
-
-
-def _pairs(desk: Desk, number: int) -> list[Pair]:
+def _pairs(desk: Desk, number: int, answers: list[dict[str, str]]) -> list[Pair]:
     baseline = next((m.baseline for m in desk.ledger() if m.number == number), None)
     before = f"v{baseline}" if baseline else ""
     return [
         Pair(question=a["question"], before=a["baseline"], after=a["new"], before_model=before, after_model=f"v{number}")
-        for a in _answers(desk, number)
+        for a in answers
         if a["baseline"].strip() != a["new"].strip()
     ]
 
 
-def _answers(desk: Desk, number: int) -> list[dict[str, str]]:
+def _read(desk: Desk, number: int) -> tuple[list[Adapter], list[dict[str, str]], list[tuple[float, float]]]:
     path = desk.workspace.iteration(number) / "probe" / "result.json"
-    return read_json(path).get("answers", []) if path.is_file() else []
+    answers = read_json(path).get("answers", []) if path.is_file() else []
+    return find_adapters(desk.workspace), answers, loss_by_step(desk.workspace, number)
 
 
 def _store(desk: Desk, visitor: Visitor, pair: Pair, swapped: bool, side: str) -> None:
@@ -220,21 +216,18 @@ def _answer_column(side: str) -> ui.element:
 async def _stream(pieces: Callable[[], Iterator[str]], place: ui.element, on_first: Callable[[], None]) -> str:
     """Show an answer as it is written; the model works in a thread of its own."""
     loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[str | Exception | None] = asyncio.Queue()
+    queue: asyncio.Queue[str | None] = asyncio.Queue()
 
     def work() -> None:
         try:
             for piece in pieces():
                 loop.call_soon_threadsafe(queue.put_nowait, piece)
+        finally:
             loop.call_soon_threadsafe(queue.put_nowait, None)
-        except DatagenError as error:
-            loop.call_soon_threadsafe(queue.put_nowait, error)
 
     task = asyncio.create_task(asyncio.to_thread(work))
     said = ""
     while (piece := await queue.get()) is not None:
-        if isinstance(piece, Exception):
-            raise piece
         if not said:
             on_first()
         said += piece

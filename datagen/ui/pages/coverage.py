@@ -1,22 +1,20 @@
 """Coverage: documents shaded by how much of them rows touch and how well they are learned; gaps marked; quotas for the next run."""
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from nicegui import events, ui
 
-from datagen.jsonl import read_json, read_rows, write_json
-from datagen.pipeline.priorities import SHORTEST_PASSAGE, Priority, priorities
-from datagen.probe.store.losses import read_losses
+from datagen.jsonl import read_json, write_json
+from datagen.pipeline.priorities import Priority
 from datagen.schemas.document import Document
-from datagen.schemas.sample import Sample
-from datagen.split import Exam
-from datagen.text import estimate_tokens
+from datagen.ui.data.coverage import Span, uncovered
 from datagen.ui.data.marking import mark_spans
 from datagen.ui.desk import Desk
 from datagen.ui.frame import button, choose_iteration, command, heading, link, markup, nothing_yet, patiently, shown_path, tag, text
 from datagen.ui.visitor import Visitor
 
-DEFAULT_ROWS = 20
 GO = """
 const leaves = [...document.querySelectorAll('.dg-tree a')];
 const to = leaves[leaves.findIndex(a => a.classList.contains('active')) + %d];
@@ -32,7 +30,8 @@ async def build(desk: Desk, visitor: Visitor) -> None:
         nothing_yet(visitor)
         return
     choose_iteration(desk, visitor, number)
-    documents, train, ranked, held_out = await patiently(visitor, lambda: _read(desk, number))
+    documents, coverage = await patiently(visitor, lambda: asyncio.gather(desk.documents(number), desk.coverage(number)))
+    ranked, held_out = coverage.ranked, coverage.held_out
     by_path = {p.slice: p for p in ranked}
     chosen = visitor.query.get("document", next((p.slice for p in ranked), ""))
     ui.keyboard(on_key=_go, ignore=["input", "select", "textarea"])
@@ -51,7 +50,7 @@ async def build(desk: Desk, visitor: Visitor) -> None:
             if document is None:
                 text("p", visitor.w("choose_document" if documents else "no_documents"), "dg-soft")
             else:
-                _draw_document(desk, visitor, document, by_path.get(chosen), train)
+                _draw_document(desk, visitor, document, by_path.get(chosen), coverage.spans.get(chosen, ()))
             _draw_quotas(desk, visitor)
 
 
@@ -64,32 +63,6 @@ def _go(event: events.KeyEventArguments) -> None:
 def quotas_path(desk: Desk) -> str:
     """Return the file that ``--set generate.quotas=@FILE`` reads."""
     return str(desk.workspace.root / "quotas.json")
-
-
-def uncovered(document: Document, train: list[Sample]) -> list[tuple[int, int]]:
-    """Return the passages (sections with text of their own) that no row's evidence touches."""
-    spans = [(e.start, e.end) for s in train for e in s.provenance.evidence if e.document == document.path]
-    return [
-        (section.start, section.end)
-        for section in document.sections
-        if estimate_tokens(document.text[section.start : section.end]) >= SHORTEST_PASSAGE
-        and not any(start < section.end and section.start < end for start, end in spans)
-    ]
-
-
-def _read(desk: Desk, number: int) -> tuple[dict[str, Document], list[Sample], list[Priority], set[str]]:
-    documents = desk.documents(number)
-    train = [Sample.model_validate(r.value) for r in read_rows(desk.workspace.iteration(number) / "train.jsonl")]
-    return (documents, train, *_ranked(desk, number, list(documents.values()), train))
-
-
-def _ranked(desk: Desk, number: int, documents: list[Document], train: list[Sample]) -> tuple[list[Priority], set[str]]:
-    workspace = desk.workspace
-    exam = list(Exam.load(workspace.split, workspace.exam).samples) if workspace.split.exists() else []
-    losses = workspace.iteration(number) / "probe" / "losses.parquet"
-    rows = read_losses(losses) if losses.is_file() else []
-    held_out = {s.provenance.document for s in exam if s.tags.get("eval_set") == "unseen"}
-    return priorities(documents, train, exam, rows, rows=DEFAULT_ROWS, by="document"), held_out
 
 
 def _draw_leaf(visitor: Visitor, number: int, path: str, priority: Priority | None, most: float, active: bool) -> None:
@@ -108,7 +81,7 @@ def _draw_leaf(visitor: Visitor, number: int, path: str, priority: Priority | No
             tag("div").style(f"width:{100 * priority.coverage:.0f}%")
 
 
-def _draw_document(desk: Desk, visitor: Visitor, document: Document, priority: Priority | None, train: list[Sample]) -> None:
+def _draw_document(desk: Desk, visitor: Visitor, document: Document, priority: Priority | None, spans: Sequence[Span]) -> None:
     w = visitor.w
     heading(document.path, 1)
     if priority is None:
@@ -130,7 +103,7 @@ def _draw_document(desk: Desk, visitor: Visitor, document: Document, priority: P
             button(w("generate_here"), save).mark("generate-here")
         for failing in priority.failing:
             text("p", f"{failing.loss:.2f} · {failing.question[:200]} → {failing.reference[:200]}", "dg-soft")
-    gaps = uncovered(document, train) if priority else []
+    gaps = uncovered(document, spans) if priority else []
     if gaps:
         with tag("div", "dg-row dg-soft"):
             markup("<mark class='uncovered'>&nbsp;&nbsp;</mark>", name="span")

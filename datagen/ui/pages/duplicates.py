@@ -1,5 +1,6 @@
 """Duplicates: what deduplication dropped beside what it kept, differences marked; and questions that are answered differently."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -11,8 +12,9 @@ from datagen.schemas.sample import Sample
 from datagen.ui.data.clusters import Cluster, find_clusters, find_conflicts
 from datagen.ui.data.editing import turns, with_texts
 from datagen.ui.data.marking import mark_difference
+from datagen.ui.data.rows import RowTable
 from datagen.ui.desk import Desk
-from datagen.ui.frame import button, choose_iteration, heading, link, markup, nothing_yet, tag, tell_error, text
+from datagen.ui.frame import button, choose_iteration, heading, link, markup, nothing_yet, patiently, tag, tell_error, text
 from datagen.ui.pages.review_dialogs import ask_edit
 from datagen.ui.visitor import Visitor
 
@@ -33,8 +35,7 @@ async def build(desk: Desk, visitor: Visitor) -> None:
         nothing_yet(visitor)
         return
     choose_iteration(desk, visitor, number)
-    table = await desk.table(number)
-    conflicts, clusters = find_conflicts(table), find_clusters(table)
+    table, (conflicts, clusters) = await patiently(visitor, lambda: _find(desk, number))
     page = int(visitor.query.get("page", "0")) if visitor.query.get("page", "0").isdecimal() else 0
     w = visitor.w
     heading(f"{w('conflicts')} ({len(conflicts)})", 1)
@@ -53,6 +54,11 @@ async def build(desk: Desk, visitor: Visitor) -> None:
             link(w("previous"), f"/duplicates?n={number}&page={page - 1}")
         if (page + 1) * SHOWN < max(len(clusters), len(conflicts)):
             link(w("next"), f"/duplicates?n={number}&page={page + 1}")
+
+
+async def _find(desk: Desk, number: int) -> tuple[RowTable, tuple[list[list[int]], list[Cluster]]]:
+    table = await desk.table(number)
+    return table, await asyncio.to_thread(lambda: (find_conflicts(table), find_clusters(table)))
 
 
 def _go(event: events.KeyEventArguments) -> None:
@@ -122,7 +128,7 @@ class _Group:
             new = edited_sample(first, with_texts(first.record, texts))
             self.desk.log.decide(first, "edit", seen=self.seen[first.id], edited=new, reviewer=self.visitor.name)
         except DatagenError as error:
-            tell_error(error)
+            tell_error(error, self.visitor)
             self.draw()
             return
         others = self.samples[1:] if self.conflict else self.samples[1 : self.n_kept]
@@ -134,7 +140,7 @@ class _Group:
             for sample, action, reason in decisions:
                 self.desk.log.decide(sample, action, seen=self.seen[sample.id], reason=reason, reviewer=self.visitor.name)
         except DatagenError as error:
-            tell_error(error)
+            tell_error(error, self.visitor)
         else:
             ui.notify(self.visitor.w("save"))
         self.draw()

@@ -1,11 +1,14 @@
 """Overview: iterations with verdicts, the curve by size, and the next step as buttons that show their command."""
 
+import asyncio
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from datagen.jsonl import read_json
 from datagen.report.advice import advise
 from datagen.schemas.manifest import Manifest
 from datagen.ui.data.drawing import series
+from datagen.ui.data.training import full_command
 from datagen.ui.desk import Desk
 from datagen.ui.frame import command, heading, link, markup, nothing_yet, shown_path, table, tag, text
 from datagen.ui.visitor import Visitor
@@ -21,21 +24,23 @@ async def build(desk: Desk, visitor: Visitor) -> None:
         nothing_yet(visitor)
         return
     last = ledger[-1]
-    _next_step(desk, visitor, ledger, last)
+    ids = await asyncio.to_thread(_train_ids, desk, last) if desk.log.standing() else []
+    _next_step(desk, visitor, ledger, last, ids)
     _iterations(visitor, ledger)
     _pictures(visitor, ledger)
     _funnel(visitor, last)
     _answers(desk, visitor, last)
 
 
-def _next_step(desk: Desk, visitor: Visitor, ledger: list[Manifest], last: Manifest) -> None:
+def _next_step(desk: Desk, visitor: Visitor, ledger: list[Manifest], last: Manifest, ids: Sequence[str]) -> None:
     w = visitor.w
     baseline = next((m for m in ledger if m.number == last.baseline), None)
     heading(w("next_step"), 1)
     text("p", advise(last, baseline, visitor.language), "dg-advice")
     if told := (last.verdict() or {}).get("sentence", {}).get(visitor.language):
         text("p", told, "dg-soft").mark("verdict-sentence")
-    decided = sum(i in desk.log.standing() for i in _train_ids(desk, last))
+    standing = desk.log.standing()
+    decided = sum(i in standing for i in ids)
     root = shown_path(desk.workspace.root)
     # Without --docs a run reads the workspace's own docs/.
     docs = f" --docs {shown_path(desk.docs)}" if desk.docs is not None else ""
@@ -46,7 +51,7 @@ def _next_step(desk: Desk, visitor: Visitor, ledger: list[Manifest], last: Manif
             (w("review_rows", rows=rows), "/review", f"datagen -w {root} ui{docs}", w("decided", n=decided)),
             (w("grow"), grow, f"datagen -w {root} run {last.recipe}{docs} --set 'sizes=[{rows}, {rows * 2}]'", ""),
             (w("see_gaps"), "/coverage", f"datagen -w {root} next", _percent(last.coverage)),
-            (w("train_full"), "/export", last.train_command, ""),
+            (w("train_full"), "/export", full_command(desk.workspace, last), ""),
         ):
             with tag("section", "dg-card"):
                 link(title, page, "dg-link-button")
@@ -132,7 +137,7 @@ def _answers(desk: Desk, visitor: Visitor, last: Manifest) -> None:
 
 def _train_ids(desk: Desk, manifest: Manifest) -> list[str]:
     path = desk.workspace.iteration(manifest.number) / "train.jsonl"
-    if not desk.log.standing() or not path.is_file():
+    if not path.is_file():
         return []
     # The id is the first key of a line that datagen wrote; whole lines need not be parsed for it.
     with path.open(encoding="utf-8") as file:

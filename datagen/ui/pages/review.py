@@ -1,6 +1,7 @@
 """Review: rows by suspicion, one of them as a chat with its evidence in its document; accept, edit, reject, undo by key."""
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -9,11 +10,12 @@ from nicegui import events, ui
 
 from datagen.errors import DatagenError, ReviewConflict
 from datagen.pipeline.reviews import Action, edited_sample
+from datagen.schemas.document import Document
 from datagen.schemas.sample import Sample
 from datagen.ui.data.editing import with_texts
 from datagen.ui.data.rows import PAGE_SIZE, Filter, Order, RowTable
 from datagen.ui.desk import Desk
-from datagen.ui.frame import button, choose_iteration, heading, nothing_yet, tag, tell_error, text
+from datagen.ui.frame import button, choose_iteration, heading, nothing_yet, patiently, tag, tell_error, text
 from datagen.ui.pages.review_dialogs import ask_edit, ask_reason
 from datagen.ui.pages.review_row import draw_row
 from datagen.ui.visitor import Visitor
@@ -48,21 +50,19 @@ async def build(desk: Desk, visitor: Visitor) -> None:
         heading(visitor.w("review"), 1)
         nothing_yet(visitor)
         return
-    if not desk.ready(number):
-        notice = text("p", visitor.w("building", rows=""), "dg-soft")
-        await ui.context.client.connected()
-        table = await desk.table(number)
-        notice.delete()
-    else:
-        table = await desk.table(number)
-    _Review(desk, visitor, number, table).build()
+
+    async def read() -> tuple[RowTable, dict[str, Document]]:
+        return await desk.table(number), await desk.documents(number)
+
+    table, documents = await (read() if desk.ready(number) else patiently(visitor, read))
+    _Review(desk, visitor, number, table, documents).build()
 
 
 class _Review:
     """One visitor's queue: filter, page, chosen row, and what they can undo."""
 
-    def __init__(self, desk: Desk, visitor: Visitor, number: int, table: RowTable) -> None:
-        self.desk, self.visitor, self.number, self.table = desk, visitor, number, table
+    def __init__(self, desk: Desk, visitor: Visitor, number: int, table: RowTable, documents: Mapping[str, Document]) -> None:
+        self.desk, self.visitor, self.number, self.table, self.documents = desk, visitor, number, table, documents
         asked = visitor.query
         self.filter = Filter(
             text=asked.get("q", ""), document=asked.get("document", ""), flag=asked.get("flag", ""), status=asked.get("status", "open")
@@ -191,7 +191,7 @@ class _Review:
             self.seen = self.desk.log.version(sample.id)
             reason = str(self.table.summary(self.row)["reason"])
             self.keep.set_visibility(bool(reason))
-            document = self.desk.documents(self.number).get(sample.provenance.document)
+            document = self.documents.get(sample.provenance.document)
             draw_row(self.visitor, sample, document, self.desk.log.decision(sample.id), reason, self.table.detail(self.row))
 
     def sample(self) -> Sample | None:
@@ -237,7 +237,7 @@ class _Review:
             self.draw()
             return False
         except DatagenError as error:
-            tell_error(error)
+            tell_error(error, self.visitor)
             return False
         self.read = self.desk.log.count
         return True
@@ -263,7 +263,7 @@ class _Review:
         try:
             new = edited_sample(sample, with_texts(sample.record, texts))
         except DatagenError as error:
-            tell_error(error)
+            tell_error(error, self.visitor)
             return
         self.decide("edit", edited=new, seen=seen)
 

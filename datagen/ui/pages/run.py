@@ -2,21 +2,25 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nicegui import events, run, ui
+from nicegui import background_tasks, events, run, ui
 
 from datagen.errors import DatagenError
 from datagen.jsonl import read_json
 from datagen.library import search_path
 from datagen.pipeline.recipe import STAGES
-from datagen.ui.data.jobs import Job, Step, dry_run, last_job, run_arguments, start_job
+from datagen.ui.data.jobs import Job, State, dry_run, keep_plan, last_job, run_arguments, spending_of, start_job
 from datagen.ui.data.notes import gives_time_left, told
+from datagen.ui.data.progress import Spending, Step
 from datagen.ui.data.uploads import LARGEST_MB, document_folders, store_upload
 from datagen.ui.desk import Desk
+from datagen.ui.failing import explained
 from datagen.ui.frame import button, command, heading, link, table, tag, tell_error, text
 from datagen.ui.visitor import Visitor
+from datagen.workspace import Workspace
 
 POLL_S = 1.0
 PATIENCE_S = 5.0
@@ -30,18 +34,19 @@ for (const e of document.querySelectorAll('.q-uploader input, .q-uploader__heade
 
 async def build(desk: Desk, visitor: Visitor) -> None:
     """Draw the page."""
-    _Run(desk, visitor).build()
+    folders = await asyncio.to_thread(document_folders, desk.workspace.root, desk.docs)
+    await _Run(desk, visitor, folders).build()
 
 
 class _Run:
     """The form, and below it the run under way or the last one."""
 
-    def __init__(self, desk: Desk, visitor: Visitor) -> None:
-        self.desk, self.visitor = desk, visitor
+    def __init__(self, desk: Desk, visitor: Visitor, folders: list[Path]) -> None:
+        self.desk, self.visitor, self.folders = desk, visitor, folders
         self.shown: object = None
         self.headed: object = None
 
-    def build(self) -> None:
+    async def build(self) -> None:
         w = self.visitor.w
         heading(w("run"), 1)
         with tag("div", "dg-two"):
@@ -52,7 +57,8 @@ class _Run:
         self.plan = tag("div", "dg-plan")
         self.head = tag("div")
         self.job = tag("div", "dg-job")
-        self.draw_job()
+        await self._count()
+        await self.draw_job()
         ui.timer(POLL_S, self.draw_job)
 
     def _documents(self) -> None:
@@ -67,12 +73,11 @@ class _Run:
         upload.props('accept=".md,.txt,.html,.htm,.pdf,.docx" flat bordered').classes("dg-wide").mark("upload")
         ui.run_javascript(NAME_UPLOADER % json.dumps(w("upload")))
         text("p", w("upload_limits", mb=LARGEST_MB, folder=docs), "dg-soft")
-        folders = {str(p): str(p.relative_to(root)) if p.is_relative_to(root) else str(p) for p in document_folders(root, self.desk.docs)}
+        folders = {str(p): str(p.relative_to(root)) if p.is_relative_to(root) else str(p) for p in self.folders}
         self.folder = (
             ui.select(folders, value=next(iter(folders)), label=w("folder")).props("outlined dense").classes("dg-wide").mark("folder")
         )
         self.files = text("p", "", "dg-soft")
-        self._count()
         self.folder.on_value_change(self._count)
 
     def _recipe(self) -> None:
@@ -102,22 +107,22 @@ class _Run:
 
     async def upload(self, event: events.UploadEventArguments) -> None:
         try:
-            stored = store_upload(self.desk.workspace.root / "docs", event.file.name, await event.file.read())
-        except DatagenError as error:
-            ui.notify(self.visitor.w("refused", name=event.file.name[:60], why=error.message), type="negative", timeout=8000)
+            stored = await asyncio.to_thread(store_upload, self.desk.workspace.root / "docs", event.file.name, await event.file.read())
+        except (DatagenError, OSError) as error:
+            why = explained(error, self.visitor.language).message
+            ui.notify(self.visitor.w("refused", name=event.file.name[:60], why=why), type="negative", timeout=8000)
             return
         ui.notify(self.visitor.w("uploaded", name=stored.name))
         ui.run_javascript(NAME_UPLOADER % json.dumps(self.visitor.w("upload")))
-        self._count()
+        await self._count()
 
     def refused(self, event: events.GenericEventArguments) -> None:
         """Say what the browser did not even send."""
         told = self.visitor.w("not_taken", n=event.args, mb=LARGEST_MB, most=MOST_FILES)
         ui.notify(told, type="negative", multi_line=True, timeout=8000)
 
-    def _count(self) -> None:
-        folder = Path(str(self.folder.value))
-        n = sum(p.is_file() for p in folder.rglob("*")) if folder.is_dir() else 0
+    async def _count(self) -> None:
+        n = await asyncio.to_thread(_files_in, Path(str(self.folder.value)))
         next(iter(self.files.default_slot.children)).set_text(f"{self.visitor.w('documents')}: {n}")  # type: ignore[attr-defined]
 
     async def estimate(self) -> None:
@@ -138,12 +143,17 @@ class _Run:
                 heads = (w("stage"), w("strategy"), w("model"), w("rows"), w("requests"), w("cost"), w("at_most"))
                 table(heads, [_price_row(self.visitor, step) for step in answer["prices"]], numeric=(3, 4, 5, 6))
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        await self._begin(self.arguments())
+
+    async def _begin(self, arguments: Sequence[str]) -> None:
         try:
-            start_job(self.desk.workspace, self.arguments())
-        except DatagenError as error:
-            tell_error(error)
-        self.draw_job()
+            job = await asyncio.to_thread(start_job, self.desk.workspace, arguments)
+        except (DatagenError, OSError) as error:
+            tell_error(error, self.visitor)
+        else:
+            background_tasks.create(asyncio.to_thread(keep_plan, job), name="price of the run")
+        await self.draw_job()
 
     async def stop(self, job: Job) -> None:
         job.stop()
@@ -153,22 +163,16 @@ class _Run:
                 break
         else:
             job.stop(now=True)
-        self.draw_job()
+        await self.draw_job()
 
-    def resume(self, job: Job) -> None:
-        try:
-            start_job(self.desk.workspace, job.command[1:])
-        except DatagenError as error:
-            tell_error(error)
-        self.draw_job()
+    async def resume(self, job: Job) -> None:
+        await self._begin(job.command[1:])
 
-    def draw_job(self) -> None:
+    async def draw_job(self) -> None:
         """Draw the run anew if anything has changed since."""
-        job = last_job(self.desk.workspace)
-        state = job.state() if job else None
-        steps = job.steps() if job else []
-        now = (job.folder if job else None, state, steps[-1] if steps else None, len(steps))
-        if now == self.shown:
+        job, state, steps, spent = await asyncio.to_thread(_look, self.desk.workspace)
+        now = (job.folder if job else None, state, steps[-1] if steps else None, len(steps), spent)
+        if now == self.shown or self.job.is_deleted:
             return
         self.shown = now
         # The buttons stay as they are while a run goes on: one drawn anew under the pointer would lose the click.
@@ -183,7 +187,7 @@ class _Run:
         self.job.clear()
         if job is not None and state is not None:
             with self.job:
-                self._draw(job, state, steps)
+                self._draw(job, state, steps, spent)
 
     def _draw_head(self, job: Job, state: str) -> None:
         w = self.visitor.w
@@ -198,8 +202,12 @@ class _Run:
                 link(w("review"), "/review", "dg-link-button")
         command(w("command"), job.shown, self.visitor)
 
-    def _draw(self, job: Job, state: str, steps: list[Step]) -> None:
+    def _draw(self, job: Job, state: str, steps: list[Step], spent: Spending | None) -> None:
         w = self.visitor.w
+        if spent is not None:
+            money = {name: f"{getattr(spent, name):.4f}" for name in ("paid", "forecast", "most")}
+            key = ("whole_run" if state == "running" else "whole_run_ended") if spent.known else "whole_run_unknown"
+            text("p", w(key, **money), "dg-advice").mark("spending")
         if state == "running" and steps and steps[-1].total:
             last = steps[-1]
             with tag("div", "dg-bar").props(f"role=progressbar aria-valuenow={last.done} aria-valuemax={last.total}"):
@@ -221,6 +229,15 @@ class _Run:
         if state == "failed":
             heading(w("log"), 3)
             text("pre", job.log(), "dg-pre")
+
+
+def _look(workspace: Workspace) -> tuple[Job | None, State | None, list[Step], Spending | None]:
+    job = last_job(workspace)
+    return (job, job.state(), job.steps(), spending_of(workspace, job)) if job else (None, None, [], None)
+
+
+def _files_in(folder: Path) -> int:
+    return sum(p.is_file() for p in folder.rglob("*")) if folder.is_dir() else 0
 
 
 def _stats(desk: Desk, step: Step) -> dict[str, Any]:
