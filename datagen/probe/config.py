@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from datagen.hashing import fingerprint
 
-TRAINER_VERSION = 3
+TRAINER_VERSION = 4
 """Part of every run's key; raise it when the trainer or the rendering changes what is learned."""
 
 Budget = Literal["epochs", "steps", "both"]

@@ -3,9 +3,10 @@
     python tests/bench/probe_noise.py run [--rows 100] [--seconds 280] [--model gemma3-270m]    compute missing runs and stop in time
     python tests/bench/probe_noise.py report [--rows 100]                                       one JSON object from the runs there are
 
-Compute is the same in every line: one pass over the same rows. Runs lie in ``~/.cache/datagen-bench/bank`` by content hash, so the command
-may be killed and called again. ``mde`` is the smallest difference between two sets that three seeds and endlessly many questions would
-find four times in five (5 %, two-sided), were the two arms' scatter independent: the part of a verdict's width that these settings decide.
+Compute is the same in every line with the same passes over the same rows. Runs lie in ``~/.cache/datagen-bench/bank`` by content hash,
+so the command may be killed and called again. ``mde`` is the smallest difference between two sets that three seeds and endlessly many
+questions would find four times in five (5 %, two-sided), were the two arms' scatter independent: the part of a verdict's width that these
+settings decide.
 """
 
 import argparse
@@ -32,24 +33,24 @@ class Line:
     """One line of the table."""
 
     rate: float
+    batch: int = 8
+    passes: int = 1
     schedule: str = "linear"
-    batch: int = 4
     average: float = 0.0
 
 
 LINES = [
     Line(5e-4),
-    Line(3e-4),
     Line(1e-3),
-    Line(5e-4, average=0.2),
-    Line(1e-3, average=0.2),
-    Line(5e-4, batch=8),
-    Line(1e-3, batch=8),
-    Line(5e-4, schedule="constant"),
+    Line(2e-3),
+    Line(1e-3, batch=4),
     Line(1e-3, schedule="constant"),
-    Line(1e-3, schedule="constant", average=0.2),
-    Line(1.5e-4),
-    Line(5e-4, batch=2),
+    Line(1e-3, average=0.3),
+    Line(3e-4, passes=3),
+    Line(5e-4, passes=3),
+    Line(1e-3, passes=3),
+    Line(5e-4, passes=3, schedule="constant"),
+    Line(5e-4, passes=3, average=0.3),
 ]
 
 
@@ -64,7 +65,7 @@ class Table:
 
     def job(self, line: Line) -> Job:
         config = ProbeConfig.model_validate(
-            {"model": self._model, "epochs": 1, "learning_rate": line.rate, "schedule": line.schedule, "batch_size": line.batch}
+            {"model": self._model, "epochs": line.passes, "learning_rate": line.rate, "schedule": line.schedule, "batch_size": line.batch}
             | {"average": line.average, "evals_per_run": 1, "answers": 0}
         )
         return plan(self._rows, self._exam, None, config, HOME / "bank", None)
@@ -116,7 +117,7 @@ def report(table: Table) -> dict[str, object]:
             continue
         sd = float(np.std(losses, ddof=1))
         found.append(
-            {"rate": line.rate, "schedule": line.schedule, "batch": line.batch, "average": line.average}
+            {"passes": line.passes, "rate": line.rate, "batch": line.batch, "schedule": line.schedule, "average": line.average}
             | {"loss": round(float(np.mean(losses)), 4), "seed_sd": round(sd, 4), "mde": round(_mde(sd), 4)}
         )
     base = table.loss(LINES[0], RunSpec(BASE, -1, 0, 0.0))

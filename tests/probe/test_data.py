@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from datagen.errors import DataError, UsageError
+from datagen.export.llamafactory.templates.spec import Special, template_spec
 from datagen.probe.data.encode import Example, encode, training_batches
 from datagen.probe.data.render import Segment, render
 from datagen.probe.models.backend import Backend
@@ -22,27 +23,17 @@ from datagen.schemas.sample import Sample
 QUESTION = question_answer("退房时间是几点？", "退房时间是中午12:00。", persona="你是酒店前台助手。", system="只根据资料回答。")
 
 
-class _Vocabulary:
-    """A stand-in tokenizer with a chosen vocabulary and no chat template."""
+class _Base:
+    """A stand-in tokenizer of a base model: no chat template."""
 
     chat_template: str | None = None
     eos_token: str | None = "<eos>"
 
-    def __init__(self, *tokens: str) -> None:
-        self._tokens = tokens
 
-    unk_token_id: int | None = None
-
-    def convert_tokens_to_ids(self, tokens: str) -> int | None:
-        return self._tokens.index(tokens) if tokens in self._tokens else None
-
-
-def test_gemma_turns_with_system_and_persona() -> None:
-    assert render(QUESTION, _Vocabulary("<start_of_turn>")) == [
-        Segment(
-            "<start_of_turn>user\n只根据资料回答。\n你是酒店前台助手。\n退房时间是几点？<end_of_turn>\n<start_of_turn>model\n", False
-        ),
-        Segment("退房时间是中午12:00。<end_of_turn>", True),
+def test_a_base_model_reads_plain_words_with_system_and_persona() -> None:
+    assert render(QUESTION, _Base()) == [
+        Segment("只根据资料回答。\n\nUser: 你是酒店前台助手。\n退房时间是几点？\n\nAssistant:", False),
+        Segment("退房时间是中午12:00。<eos>", True),
     ]
 
 
@@ -56,14 +47,28 @@ def test_plain_turns_learn_every_assistant_turn() -> None:
         ),
         persona="Be brief.",
     )
-    segments = render(record, _Vocabulary())
+    segments = render(record, _Base())
     assert [s.text for s in segments] == [
-        "User: Is breakfast included?\nAssistant: ",
+        "User: Is breakfast included?\n\nAssistant:",
         "Yes, for two.<eos>",
-        "\nUser: Be brief.\nUntil when?\nAssistant: ",
+        "User: Be brief.\nUntil when?\n\nAssistant:",
         "Until 10:30.<eos>",
     ]
     assert [s.learned for s in segments] == [False, True, False, True]
+
+
+def test_a_base_model_reads_what_llamafactory_writes_with_its_deepseek_template() -> None:
+    spec = template_spec("deepseek")
+    assert spec.prefix == (Special.BOS,)
+    texts = {"system": "请简短回答。", "user": "几点退房？", "assistant": "中午12点。"}
+    slots = {"system": spec.system, "user": spec.user, "assistant": spec.assistant}
+
+    def written(role: str) -> str:
+        return "".join("<eos>" if s is Special.EOS else str(s).replace("{{content}}", texts[role]) for s in slots[role])
+
+    turns = [Message(role="user", content=texts["user"]), Message(role="assistant", content=texts["assistant"])]
+    record = ConversationRecord(messages=(Message(role="system", content=texts["system"]), *turns, *turns))
+    assert "".join(s.text for s in render(record, _Base())) == "".join(map(written, ("system", *("user", "assistant") * 2)))
 
 
 def test_chat_template_of_the_model_is_used(backend: Backend) -> None:
@@ -83,7 +88,7 @@ def test_chat_template_of_the_model_is_used(backend: Backend) -> None:
 
 
 def test_other_kinds_of_record() -> None:
-    tokenizer = _Vocabulary()
+    tokenizer = _Base()
     ask, good, bad = Message(role="user", content="问"), Message(role="assistant", content="好"), Message(role="assistant", content="坏")
     assert render(PreferenceRecord(prompt=(ask,), chosen=good, rejected=bad), tokenizer)[1] == Segment("好<eos>", True)
     assert render(FeedbackRecord(prompt=(ask,), completion=good, label=True), tokenizer)[1] == Segment("好<eos>", True)

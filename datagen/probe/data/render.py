@@ -1,8 +1,9 @@
 """Records as text a model is trained on: segments that are read (prompt) and segments that are learned (completion).
 
-A model with a chat template is trained on it; a base model gets a fixed plain template: Gemma's turns where its vocabulary has
-them (what LLaMA-Factory's ``gemma2`` template writes), else ``User: ... / Assistant: ...``. A persona is joined to the last user turn with
-a newline, as LLaMA-Factory joins ``instruction`` and ``input``. The end-of-turn token is part of what is learned.
+A model with a chat template is trained on it. A base model gets the plain words that LLaMA-Factory's ``deepseek`` template writes
+(``User: ... Assistant:``): words it has met, where the turn tokens of its chat sibling lie untrained in its vocabulary. Measured on
+Gemma-270M with ``tests/bench/probe_noise.py``: untrained 5.8 nats a token instead of 9.5, and less scatter between seeds. A persona is
+joined to the last user turn with a newline, as LLaMA-Factory joins ``instruction`` and ``input``. The end of the turn is learned too.
 """
 
 import json
@@ -12,7 +13,12 @@ from typing import NamedTuple, Protocol
 from datagen.errors import DataError
 from datagen.schemas.record import ConversationRecord, FeedbackRecord, Message, PreferenceRecord, Record, TextRecord
 
-RENDER_VERSION = 1
+BASE_TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}{% if m.role == 'system' %}{{ m.content + '\\n\\n' }}"
+    "{% elif m.role == 'assistant' %}{{ m.content + eos_token }}{% else %}{{ 'User: ' + m.content + '\\n\\nAssistant:' }}{% endif %}"
+    "{% endfor %}"
+)
+"""What :func:`render` writes for a model without a chat template, in Jinja, for servers that load the tuned model."""
 
 
 class Segment(NamedTuple):
@@ -27,10 +33,6 @@ class ChatTokenizer(Protocol):
 
     chat_template: str | None
     eos_token: str | None
-
-    unk_token_id: int | None
-
-    def convert_tokens_to_ids(self, tokens: str) -> int | None: ...
 
 
 def render(record: Record, tokenizer: ChatTokenizer) -> list[Segment]:
@@ -50,12 +52,7 @@ def render(record: Record, tokenizer: ChatTokenizer) -> list[Segment]:
 
 
 def _render_messages(messages: Sequence[Message], tokenizer: ChatTokenizer) -> list[Segment]:
-    if tokenizer.chat_template:
-        return _from_template(messages, tokenizer)
-    # Asking for the whole vocabulary would copy a quarter of a million strings for every row.
-    if tokenizer.convert_tokens_to_ids("<start_of_turn>") not in (None, tokenizer.unk_token_id):
-        return _turns(messages, "<start_of_turn>user\n", "<end_of_turn>\n", "<start_of_turn>model\n", "<end_of_turn>")
-    return _turns(messages, "User: ", "\n", "Assistant: ", tokenizer.eos_token or "\n")
+    return _from_template(messages, tokenizer) if tokenizer.chat_template else _plain(messages, tokenizer.eos_token or "\n")
 
 
 def _messages(record: ConversationRecord | PreferenceRecord | FeedbackRecord) -> list[Message]:
@@ -88,19 +85,17 @@ def _content(message: Message) -> str:
     return "\n".join(part for part in (message.content, calls) if part)
 
 
-def _turns(messages: Sequence[Message], user: str, user_end: str, assistant: str, assistant_end: str) -> list[Segment]:
-    """Gemma has no system turn: system text goes before the next user turn, on its own line."""
+def _plain(messages: Sequence[Message], end: str) -> list[Segment]:
     segments: list[Segment] = []
-    pending = system = ""
+    pending = ""
     for message in messages:
         if message.role == "assistant":
-            segments += [Segment(pending + assistant, False), Segment(_content(message) + assistant_end, True)]
-            pending = "\n"
+            segments += [Segment(pending, False), Segment(_content(message) + end, True)]
+            pending = ""
         elif message.role == "system":
-            system += f"{message.content}\n"
+            pending += f"{message.content}\n\n"
         else:
-            pending += f"{user}{system}{_content(message)}{user_end}"
-            system = ""
+            pending += f"User: {_content(message)}\n\nAssistant:"
     return segments
 
 

@@ -11,37 +11,17 @@ from typing import Any, Literal
 from datagen.errors import MissingExtra, UsageError
 from datagen.hashing import fingerprint
 from datagen.jsonl import read_json, write_bytes, write_json
+from datagen.probe.data.render import BASE_TEMPLATE
 from datagen.probe.measure.answers import stop_tokens
 from datagen.probe.models.known import hash_folder, resolve_model
 from datagen.probe.models.merge import merge_adapter
 
 EngineName = Literal["transformers", "vllm"]
 
-_SYSTEM = "{% if m.role == 'system' %}{% set ns.system = ns.system + m.content + '\\n' %}"
-GEMMA_TEMPLATE = (
-    "{{ bos_token }}{% set ns = namespace(system='') %}{% for m in messages %}"
-    + _SYSTEM
-    + "{% elif m.role == 'assistant' %}{{ '<start_of_turn>model\\n' + m.content + '<end_of_turn>\\n' }}"
-    "{% else %}{{ '<start_of_turn>user\\n' + ns.system + m.content + '<end_of_turn>\\n' }}{% set ns.system = '' %}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}"
-)
-"""The turns that ``datagen.probe.data.render`` trains a base model with Gemma's vocabulary on."""
-PLAIN_TEMPLATE = (
-    "{{ bos_token }}{% set ns = namespace(system='') %}{% for m in messages %}"
-    + _SYSTEM
-    + "{% elif m.role == 'assistant' %}{{ 'Assistant: ' + m.content + eos_token + '\\n' }}"
-    "{% else %}{{ 'User: ' + ns.system + m.content + '\\n' }}{% set ns.system = '' %}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}"
-)
-"""The same for every other model that comes without a template of its own."""
-
 
 def chat_template(tokenizer: Any) -> str:
-    """Return the template a model was trained with: its own, or the one that says what ``render`` writes for it."""
-    if tokenizer.chat_template:
-        return str(tokenizer.chat_template)
-    turns = tokenizer.convert_tokens_to_ids("<start_of_turn>") not in (None, tokenizer.unk_token_id)
-    return GEMMA_TEMPLATE if turns else PLAIN_TEMPLATE
+    """Return the template a model was trained with: its own, or the one that says what ``render`` writes for a base model."""
+    return str(tokenizer.chat_template or BASE_TEMPLATE)
 
 
 def served_folder(adapter: Path, cache: Path, *, model: str = "", on_note: Callable[[str], None] | None = None) -> Path:
@@ -68,7 +48,7 @@ def served_folder(adapter: Path, cache: Path, *, model: str = "", on_note: Calla
         source = ""
     else:
         raise UsageError(f"{adapter}: neither an adapter nor a model", hint="give a folder with adapter_config.json or config.json")
-    target = cache / f"model-{fingerprint([hash_folder(adapter), source, dtype, GEMMA_TEMPLATE, PLAIN_TEMPLATE])[:12]}"
+    target = cache / f"model-{fingerprint([hash_folder(adapter), source, dtype, BASE_TEMPLATE])[:12]}"
     if (target / "config.json").is_file():
         return target
     cache.mkdir(parents=True, exist_ok=True)
