@@ -38,6 +38,7 @@ screenshots: $(STAMP)
 
 bench-ui: $(STAMP)
 	$(BIN)/python tests/bench/ui_rows.py
+	$(BIN)/python tests/bench/ui_pages.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

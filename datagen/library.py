@@ -4,6 +4,7 @@ Search order by name: the folder given with ``--library``, then the user's works
 the built-in library: the folder bundled in the wheel if it exists, else the checkout this file lies in.
 """
 
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Literal
 from datagen.errors import UsageError, suggest
 from datagen.jsonl import write_bytes
 
+_VERSIONED = re.compile(r".+\.v\d+\.md")
 Kind = Literal["prompts", "pipelines", "schemas"]
 Roots = tuple[Path, ...]
 """Folders searched before the built-in library, first match wins: that of ``--library``, then the workspace."""
@@ -58,8 +60,17 @@ def find(kind: Kind, name: str, suffix: str, *, roots: Roots = ()) -> Path:
         candidate = folder / f"{name}{suffix}"
         if candidate.is_file():
             return candidate
-    known = {str(p.relative_to(f))[: -len(suffix)] for f in folders for p in f.rglob(f"*{suffix}")}
-    raise UsageError(f"no {kind} named '{name}' in {', '.join(map(str, folders))}", hint=suggest(name, known))
+    raise UsageError(f"no {kind} named '{name}' in {', '.join(map(str, folders))}", hint=suggest(name, names(kind, suffix, roots=roots)))
+
+
+def names(kind: Kind, suffix: str, *, roots: Roots = ()) -> dict[str, Path]:
+    """Return what :func:`find` finds, by name: a README beside prompts is no prompt, since it has no version."""
+    found: dict[str, Path] = {}
+    for folder in search_path(kind, roots=roots):
+        for path in sorted(folder.rglob(f"*{suffix}")):
+            if kind != "prompts" or _VERSIONED.fullmatch(path.name):
+                found.setdefault(str(path.relative_to(folder))[: -len(suffix)], path)
+    return found
 
 
 def copy_recipe(name: str, target: Path, *, roots: Roots = ()) -> Path:

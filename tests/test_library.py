@@ -25,3 +25,14 @@ def test_unknown_name_suggests_a_near_one() -> None:
     with pytest.raises(UsageError) as caught:
         library.find("pipelines", "quickstrat", ".yaml")
     assert "did you mean 'quickstart'" in caught.value.hint
+
+
+def test_a_readme_among_prompts_is_no_prompt(tmp_path: Path) -> None:
+    own = tmp_path / "prompts" / "qa"
+    own.mkdir(parents=True)
+    for name in ("README.md", "zh.v2.md", "notes.md", "zh.v1.md"):
+        (own / name).write_text("---\n---\n", encoding="utf-8")
+    found = library.names("prompts", ".md", roots=(tmp_path,))
+    assert not [name for name in found if "README" in name or "notes" in name]
+    assert found["qa/zh.v1"] == own / "zh.v1.md", "the workspace's stands before the built-in one"
+    assert {"qa/zh.v2", "qa/en.v1", "judge/en.v1"} <= set(found)

@@ -139,7 +139,7 @@ def generate(
         f"dropped: {reasons}" + (f" -> {dropped_path}" if result.dropped else ""),
         "funnel: " + " > ".join(f"{step} {n}" for step, n in funnel_of(result.stats).items()),
         f"requests: {value['requests']}, {value['cached']} from the store",
-        f"paid tokens: {value['paid_tokens_in']} in, {value['paid_tokens_out']} out, ${paid:.4f}",
+        f"paid tokens: {value['paid_tokens_in']} in, {value['paid_tokens_out']} out, {f'${paid:.4f}' if paid else 'nothing to pay'}",
     ]
     if result.stats["stopped"]:
         lines.append(str(result.stats["stopped"]))

@@ -16,7 +16,7 @@ def ls(
     kind: Annotated[str, typer.Argument(help="pipelines, prompts, schemas or strategies.")] = "pipelines",
     as_json: JsonOption = False,
 ) -> None:
-    from datagen.library import search_path
+    from datagen.library import names
 
     kind = {"recipes": "pipelines"}.get(kind, kind)
     if kind == "strategies":
@@ -24,16 +24,11 @@ def ls(
         return
     if kind not in SUFFIXES:
         raise UsageError(f"nothing of kind '{kind}' in the library", hint=suggest(kind, [*SUFFIXES, "strategies"]))
-    folders = search_path(
-        "pipelines" if kind == "pipelines" else "prompts" if kind == "prompts" else "schemas",
-        roots=roots_of(ctx),
+    found = names(
+        "pipelines" if kind == "pipelines" else "prompts" if kind == "prompts" else "schemas", SUFFIXES[kind], roots=roots_of(ctx)
     )
-    found: dict[str, str] = {}
-    for folder in folders:
-        for path in sorted(folder.rglob(f"*{SUFFIXES[kind]}")):
-            found.setdefault(str(path.relative_to(folder))[: -len(SUFFIXES[kind])], str(path))
     human = "\n".join(f"{name}  {path}" for name, path in found.items()) or f"no {kind}"
-    emit({"kind": kind, "found": [{"name": n, "path": p} for n, p in found.items()]}, as_json=as_json, human=human)
+    emit({"kind": kind, "found": [{"name": n, "path": str(p)} for n, p in found.items()]}, as_json=as_json, human=human)
 
 
 def _list_strategies(*, as_json: bool) -> None:

@@ -90,7 +90,7 @@ def _summary(result: Any) -> Any:
 
 def show_plan(recipe: "Recipe", folder: Path, workspace: "Workspace", *, library: "Roots", batch: bool, as_json: bool) -> None:
     """Print what a recipe would do with a folder of documents and what its models would cost; write nothing."""
-    from datagen.cli.generation.price import judge_line
+    from datagen.cli.generation.price import FREE_TOLD, judge_line
     from datagen.ingest import ingest_paths
     from datagen.ingest.chunk import chunk_document
     from datagen.pipeline.pricing import price_recipe
@@ -116,7 +116,8 @@ def show_plan(recipe: "Recipe", folder: Path, workspace: "Workspace", *, library
     lines = [f"{key}: {value}" for key, value in shown.items() if key != "prices"]
     for step in priced:
         e = step.estimate
-        price = f"about ${e.cost:.4f}, at most ${e.cost_most:.4f}" if step.known else "no price known: write it into prices.yaml"
+        price = f"about ${e.cost:.4f}, at most ${e.cost_most:.4f}"
+        price = "no price known: write it into prices.yaml" if not step.known else FREE_TOLD if e.free else price
         asked = f"{e.requests} requests ({e.cached} stored) for {step.target} rows"
         lines.append(f"  {step.purpose} by {step.strategy}, {step.model or 'no model'}: {asked}, {price}")
         if e.judge:

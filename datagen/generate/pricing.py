@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from datagen.clients.prices import Price
+from datagen.clients.prices import FREE, Price
 from datagen.clients.store import ResponseStore
 from datagen.clients.types import ChatRequest, ChatResponse, RequestFailed
 from datagen.generate.grading import GRADE_TOKENS
@@ -60,6 +60,11 @@ class Estimate:
     price: Price
     judge: "Estimate | None" = None
 
+    @property
+    def free(self) -> bool:
+        """Whether nothing is paid, however much is sent: models on this machine, or listed at a price of 0."""
+        return self.price == FREE and (self.judge is None or self.judge.free)
+
     def with_judge(self, judge: "Estimate") -> "Estimate":
         """Return the sum of a writer's estimate and its judge's."""
         return replace(
@@ -84,6 +89,7 @@ class Estimate:
             "tokens_out": self.tokens_out,
             "cost_usd": round(self.cost, 6),
             "cost_most_usd": round(self.cost_most, 6),
+            "free": self.free,
             "measured": self.measured,
             "price_usd_per_million": {"input": self.price.input, "output": self.price.output},
             **judge,

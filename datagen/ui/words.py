@@ -215,6 +215,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "model": ("Model", "模型"),
     "requests": ("Requests", "请求数"),
     "at_most": ("At most", "最多"),
+    "free": ("free", "免费"),
     "no_price": ("unknown: prices.yaml", "未知：请写入 prices.yaml"),
     "train": ("training rows", "训练数据"),
     "exam": ("exam", "考题"),

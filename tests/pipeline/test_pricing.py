@@ -62,3 +62,26 @@ def test_a_strategy_that_asks_row_by_row_is_priced_row_by_row(
     rows = next(s for s in json.loads(capsys.readouterr().out)["prices"] if s["purpose"] == "train")
     # A request asks about one sentence and four of five answers become rows.
     assert (rows["target"], rows["requests"]) == (24, 30)
+
+
+def test_a_model_on_this_machine_is_free_until_it_is_given_a_price(
+    tmp_path: Path, docs: Path, recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "ws"
+    strategy = "generate.strategies=[{kind: qa, model: 'openai:qwen3-4b@http://127.0.0.1:8000/v1'}]"
+    args = ["-w", str(root), "run", str(recipe), "--docs", str(docs), "--set", strategy, "--dry-run"]
+    assert main(args) == 0
+    told = capsys.readouterr().out
+    assert told.count("free (a model on this machine") == 2
+    assert "$" not in told
+    assert main([*args, "--json"]) == 0
+    assert [step["free"] for step in json.loads(capsys.readouterr().out)["prices"]] == [True, True]
+    judged = [*args, "--set", "generate.judge={model: 'openai:gpt-4.1-mini'}"]
+    assert main(judged) == 0
+    told = capsys.readouterr().out
+    assert "free" not in told
+    assert "of these the judge" in told
+    root.mkdir()
+    (root / "prices.yaml").write_text("qwen3-4b: {input: 0.1, output: 0.2}\n", encoding="utf-8")
+    assert main(args) == 0
+    assert "free" not in capsys.readouterr().out

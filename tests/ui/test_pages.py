@@ -38,6 +38,8 @@ def test_overview_shows_verdicts_and_the_next_commands(workspace: Workspace, sim
         await user.should_see("Review 24 rows")
         await user.should_see(f"datagen -w {shown_path(workspace.root)} next")
         await user.should_see("Answers before and after")
+        # The workspace is a copy: the command that its manifest holds names the original.
+        await user.should_see(f"llamafactory-cli train '{workspace.iteration(1) / 'train.yaml'}' dataset_dir='{workspace.data_dir}'")
 
     simulate(workspace, scenario)
 
@@ -357,6 +359,35 @@ def test_the_stop_button_stays_the_same_while_a_run_makes_progress(workspace: Wo
             file.write('{"time": 110.0, "done": 40, "total": 100, "note": "yield 80%"}\n')
         await user.should_see("40/100", retries=40)
         assert {element.id for element in user.find(marker="stop").elements} == before
+
+    simulate(workspace, scenario)
+
+
+def test_what_a_run_has_cost_and_will_cost_is_shown_while_it_goes_on(
+    workspace: Workspace, simulate: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = runs_folder(workspace) / "0001"
+    process = {"pid": os.getpid(), "started": psutil.Process().create_time()}
+    write_json(folder / "job.json", {"command": ["datagen"], **process, "spent_before": 1.0})
+    price = {"purpose": "train", "target": 100, "cost_usd": 0.8, "cost_most_usd": 2.0, "price_known": True, "free": False}
+    write_json(folder / "plan.json", {"sizes": [100], "prices": [price]})
+    progress = folder / "progress.jsonl"
+    progress.write_text('{"time": 100.0, "iteration": 1, "stage": "generate"}\n', encoding="utf-8")
+    paid = [1.0]
+
+    def spent_so_far(_: Workspace) -> float:
+        return paid[0]
+
+    monkeypatch.setattr("datagen.ui.data.jobs.spent_so_far", spent_so_far)
+
+    async def scenario(user: Any) -> None:
+        await user.open("/run")
+        await user.should_see("Spent $0.0000; about $0.8000 for the whole run, at most $2.0000 by its plan.")
+        paid[0] = 1.25
+        with progress.open("a", encoding="utf-8") as file:
+            file.write('{"time": 125.0, "done": 25, "total": 100, "note": "yield 80%"}\n')
+        await user.should_see("Spent $0.2500; about $0.8500 for the whole run, at most $2.0000 by its plan.")
+        await user.should_see("1.0/s · about 1 min 15 s left")
 
     simulate(workspace, scenario)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from datagen.generate.specs import AnySpec, JudgeSpec
     from datagen.generate.strategy import Purpose
 
+FREE_TOLD = "free (a model on this machine; prices.yaml may give it a price)"
+
 
 def print_price(
     ctx: typer.Context,
@@ -66,10 +68,11 @@ def print_price(
     priced = asyncio.run(work)
     value = {"documents": len(found.documents), "chunks": len(chunks), "target": target, **priced.to_json()}
     source = "measured on stored responses of this model" if priced.measured else "a prior, corrected after 20 responses"
+    paid = f"about ${priced.cost:.4f}, at most ${priced.cost_most:.4f} (${price.input:g} in, ${price.output:g} out per million tokens)"
     lines = [
         f"{priced.requests} requests for about {priced.rows} of {target} rows, {priced.cached} answered by the store",
         f"tokens to pay: {priced.tokens_in} in, {priced.tokens_out} out ({source})",
-        f"cost: about ${priced.cost:.4f}, at most ${priced.cost_most:.4f} (${price.input:g} in, ${price.output:g} out per million tokens)",
+        f"cost: {FREE_TOLD if priced.free else paid}",
         *([judge_line(priced.judge)] if priced.judge else []),
         "nothing was sent; --budget sets a cap that is never crossed",
     ]
@@ -79,4 +82,4 @@ def print_price(
 def judge_line(judge: "Estimate") -> str:
     """Say what part of an estimate is the judge's."""
     asked = f"{judge.requests} requests ({judge.cached} stored)"
-    return f"of these the judge: {asked}, about ${judge.cost:.4f}, at most ${judge.cost_most:.4f}"
+    return f"of these the judge: {asked}, {'free' if judge.free else f'about ${judge.cost:.4f}, at most ${judge.cost_most:.4f}'}"

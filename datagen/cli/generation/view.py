@@ -65,7 +65,7 @@ def view(state: "Progress", *, seconds: float, money: "Money | None") -> Any:
     if state.requests:
         figures.append(("requests", str(state.requests), rate))
         figures.append(("tokens", f"{state.tokens_in} in", f"{state.tokens_out} out"))
-    if money is not None:
+    if money is not None and (money.paid or money.forecast):
         figures.append(("paid", f"${money.paid:.4f}", f"of about ${money.forecast:.2f}" if money.forecast is not None else ""))
     figures += [("dropped" if i == 0 else "", reason, str(n)) for i, (reason, n) in enumerate(list(state.dropped.items())[:REASONS_SHOWN])]
     slowest = max(state.pace.items(), key=lambda item: item[1], default=None)

@@ -170,9 +170,9 @@ def keep_plan(job: Job) -> None:
 
 
 def spending_of(workspace: Workspace, job: Job) -> Spending | None:
-    """Return what a run has cost and may cost; None where no model is asked, or before its plan is known."""
+    """Return what a run has cost and may cost; None where nothing is paid, or before its plan is known."""
     plan = job.plan()
-    if plan is None or not plan["prices"]:
+    if plan is None or all(step["free"] and step["price_known"] for step in plan["prices"]):
         return None
     return spending(plan, job.steps(), paid=max(0.0, spent_so_far(workspace) - job.spent_before))
 

@@ -248,8 +248,9 @@ def _stats(desk: Desk, step: Step) -> dict[str, Any]:
 
 
 def _price_row(visitor: Visitor, step: dict[str, Any]) -> tuple[object, ...]:
-    known = step["price_known"]
-    cost, most = (f"${step['cost_usd']:.4f}", f"${step['cost_most_usd']:.4f}") if known else (visitor.w("no_price"), "")
+    cost, most = f"${step['cost_usd']:.4f}", f"${step['cost_most_usd']:.4f}"
+    if not step["price_known"] or step["free"]:
+        cost, most = visitor.w("free" if step["price_known"] else "no_price"), ""
     return (visitor.w(step["purpose"]), step["strategy"], step["model"], step["target"], step["requests"], cost, most)
 
 
