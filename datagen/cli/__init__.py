@@ -1,6 +1,7 @@
 """The ``datagen`` command. Commands are one small module each and load only when they are called."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from datagen.cli import completion
 from datagen.errors import DatagenError
 
 COMMANDS: dict[str, str] = {
@@ -68,7 +70,7 @@ class _LazyGroup(TyperGroup):
         return typer.main.get_command(app)
 
 
-_app = typer.Typer(cls=_LazyGroup, add_completion=True, no_args_is_help=True, pretty_exceptions_enable=False)
+_app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @_app.callback(help="From a folder of documents to a fine-tuning dataset whose worth is measured.")
@@ -76,6 +78,8 @@ def _root(
     workspace: Annotated[Path, typer.Option("-w", "--workspace", help="Workspace folder.", file_okay=False)] = Path(),
     library: Annotated[Path | None, typer.Option("--library", help="Folder with your own prompts/ and pipelines/.")] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    show_completion: completion.ShowOption = None,
+    install_completion: completion.InstallOption = None,
 ) -> None:
     if version:
         from importlib.metadata import version as installed
@@ -87,6 +91,8 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 ok, 1 findings or failed, 2 wrong usage, 130 interrupted."""
     command = typer.main.get_command(_app)
+    if completion.VARIABLE in os.environ:
+        completion.prepare()
     try:
         command.main(args=[*arguments] if arguments is not None else None, prog_name="datagen")
     except SystemExit as error:
