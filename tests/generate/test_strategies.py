@@ -245,6 +245,8 @@ def test_a_turn_may_rest_on_what_was_said_before_and_a_bad_one_spoils_all(docume
         {"turns": [first, _turn("节假日顺延", "春节呢？", "顺延 5 天。")]},
         {"turns": [first, _turn("退款须由经理签字。", "要谁签字？", "须由经理签字。")]},
         {"turns": [first]},
+        {"turns": [_turn("退款在 3 个工作日内原路退回", "取消后退款多久到账？", "5 个工作日内原路退回。")]},
+        {"turns": []},
     ]
     with StubServer(script=[{"content": json.dumps({"items": items}, ensure_ascii=False)}]) as stub:
         (found,) = propose_with(stub, "multi_turn", documents["zh"])
@@ -253,6 +255,8 @@ def test_a_turn_may_rest_on_what_was_said_before_and_a_bad_one_spoils_all(docume
         ("unsupported_number", "turn 2: '5 天' is not in the evidence"),
         ("evidence_not_found", "turn 2: not in the passage: 退款须由经理签字。"),
         ("too_few_turns", "1 of at least 2"),
+        ("unsupported_number", "turn 1: '5 个工作日' is not in the evidence"),
+        ("too_few_turns", "0 of at least 2"),
     ]
 
 

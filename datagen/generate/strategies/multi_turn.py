@@ -72,8 +72,6 @@ class MultiTurn(Writer):
 
 
 def _defect(item: Conversation, spans: list[EvidenceSpan | None], round_: Round) -> Defect | None:
-    if len(item.turns) < FEWEST_TURNS:
-        return "too_few_turns", f"{len(item.turns)} of at least {FEWEST_TURNS}"
     earlier: list[str] = []
     for number, (turn, span) in enumerate(zip(item.turns, spans, strict=True), 1):
         evidence = [(turn.evidence, span)]
@@ -82,4 +80,7 @@ def _defect(item: Conversation, spans: list[EvidenceSpan | None], round_: Round)
             return defect[0], f"turn {number}: {defect[1]}"
         if span is not None:
             earlier.append(span.quote)
+    # Last: what is wrong with a turn says more than that there are too few.
+    if len(item.turns) < FEWEST_TURNS:
+        return "too_few_turns", f"{len(item.turns)} of at least {FEWEST_TURNS}"
     return None
