@@ -1,14 +1,17 @@
-"""What deduplication finds of planted near duplicates, beside other programs: ``python tests/bench/dedup_quality.py``.
+"""What deduplication finds of planted near duplicates, beside other programs: ``python tests/bench/dedup_quality.py [--seeds 11,12,13]``.
 
 Bases are independent texts, in English-like words and in Chinese characters; of each base one copy is planted: words edited, sentences
 reordered, the end cut off, or a template filled in anew. Whether a copy is a duplicate is decided here by exact Jaccard similarity of sets
 of 5-grams, in plain Python; so precision and recall have one truth, and each program gets the same shingles and the same threshold.
 
 One JSON line per language and kind: pairs at or above the threshold, the recall that the S-curve of datagen's bands predicts for just these
-pairs, datagen's recall, and each peer's. Then datagen's precision over all pairs it joined, and the variance of signature estimates over
-the binomial one.
+pairs, datagen's recall with its 95 % interval (Clopper-Pearson), the pairs it missed, and each peer's recall. ``p_as_many_missed``: were each
+pair found with its own S-curve's probability, how likely as many misses or more would be (exactly: Poisson-binomial). Eight lines are eight
+looks: a shortfall is claimed, and the exit code is 1, where one of them is below 0.01 / 8. Then datagen's precision over all pairs it joined,
+and the variance of signature estimates over the binomial one.
 """
 
+import argparse
 import json
 import os
 import random
@@ -20,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import beta
 
 sys.path.insert(0, str(Path(__file__).parent))
 from dedup_data import chinese_like, english_like
@@ -31,6 +35,7 @@ from datagen.text import units
 
 THRESHOLD, NGRAM, PAIRS = 0.7, 5, 1500
 PEERS = ("rensa", "rensa_lsh", "datasketch")
+ALPHA = 0.01
 
 
 class Planted(NamedTuple):
@@ -151,23 +156,54 @@ def variance_ratio(trials: int = 1200) -> float:
     return round(float(np.mean(ratios)), 3)
 
 
-def main() -> None:
+def interval(hits: int, trials: int) -> tuple[float, float]:
+    """Return the Clopper-Pearson 95 % interval of a share."""
+    low = float(beta.ppf(0.025, hits, trials - hits + 1)) if hits else 0.0
+    high = float(beta.ppf(0.975, hits + 1, trials - hits)) if hits < trials else 1.0
+    return low, high
+
+
+def chance_of_misses(probabilities: list[float], missed: int) -> float:
+    """Return how likely ``missed`` misses or more are if each pair is found with its own probability, independently (Poisson-binomial)."""
+    fewer = np.zeros(missed + 1)
+    fewer[0] = 1.0
+    for found in probabilities:
+        shifted = np.append(0.0, fewer[:-1])
+        fewer = fewer * found + shifted * (1 - found)
+    return float(1 - fewer[:missed].sum())
+
+
+def main() -> int:
     """Run the bench."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", default="11,12,13")
+    parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
+    options = parser.parse_args()
     bands = choose_bands(THRESHOLD)
     claimed = true = 0
+    shortfall = False
     for language in ("en", "zh"):
         for kind in KINDS:
-            pairs = plant(language, kind, seed=11)
-            joined, more, right = found_by_datagen(pairs)
-            claimed, true = claimed + more, true + right
+            pairs: list[Planted] = []
+            joined: list[bool] = []
+            for seed in map(int, options.seeds.split(",")):
+                more = plant(language, kind, seed)
+                found_here, more_claimed, right = found_by_datagen(more)
+                pairs, joined, claimed, true = [*pairs, *more], [*joined, *found_here], claimed + more_claimed, true + right
             similar = [i for i, p in enumerate(pairs) if p.similarity >= THRESHOLD]
             false = sum(joined[i] for i, p in enumerate(pairs) if p.similarity < THRESHOLD)
             if not similar:
                 continue
-            expected = float(np.mean([bands.probability(pairs[i].similarity) for i in similar]))
+            expected = [bands.probability(pairs[i].similarity) for i in similar]
+            hits = sum(joined[i] for i in similar)
+            chance = chance_of_misses(expected, len(similar) - hits)
+            shortfall |= chance < ALPHA / (2 * len(KINDS))
+            low, high = interval(hits, len(similar))
             line: dict[str, Any] = {"language": language, "kind": kind, "pairs": len(pairs), "similar": len(similar), "joined_below": false}
-            line |= {"predicted": round(expected, 4), "datagen": round(float(np.mean([joined[i] for i in similar])), 4)}
-            for peer in PEERS:
+            line |= {"predicted": round(float(np.mean(expected)), 4), "datagen": round(hits / len(similar), 4)}
+            line |= {"interval": [round(low, 4), round(high, 4)], "missed": len(similar) - hits}
+            line |= {"missed_predicted": round(len(similar) - sum(expected), 2), "p_as_many_missed": round(chance, 4)}
+            for peer in PEERS if options.peers else ():
                 found = found_by_peer(peer, pairs)
                 if found:
                     line[peer] = round(float(np.mean([found[i] for i in similar])), 4)
@@ -175,7 +211,8 @@ def main() -> None:
             sys.stdout.flush()
     sys.stdout.write(json.dumps({"joined": claimed, "truly_similar": true, "precision": true / claimed}) + "\n")
     sys.stdout.write(json.dumps({"variance_over_binomial": variance_ratio()}) + "\n")
+    return int(shortfall or true < claimed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
