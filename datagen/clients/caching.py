@@ -1,13 +1,16 @@
 """The client users hold: the response store first, then the provider; what was paid is stored before anyone sees it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from datagen.clients.budget import Budget
+from datagen.clients.landing import Landing, Slot
 from datagen.clients.prices import FREE
 from datagen.clients.store import Entry, ResponseStore
 from datagen.clients.types import ChatRequest, ChatResponse, Client
+from datagen.errors import DatagenError
 from datagen.hashing import sha256_hex
 
 
@@ -30,7 +33,10 @@ class Usage:
 
 
 class Keeper:
-    """Commits an answer in the moment an adapter has read it, once and under the key that is known already.
+    """Keeps answers from the moment an adapter reads them, once and under the key that is known already.
+
+    An answer that lies in a slot (see ``landing``) is committed together with the others that came in the same turn of the event loop,
+    before any of those who wait goes on; one that does not is committed at once.
 
     Args:
         store: where responses are kept.
@@ -38,25 +44,70 @@ class Keeper:
 
     def __init__(self, store: ResponseStore) -> None:
         self._store = store
+        self._landing = Landing(store.path) if store.path else None
         self._asked: dict[int, tuple[str, bytes]] = {}
-        self._kept: dict[int, ChatResponse] = {}
+        self._kept: dict[int, ChatResponse | DatagenError] = {}
+        self._pending: list[tuple[int, Entry]] = []
 
     def expect(self, request: ChatRequest, key: str, canonical: bytes) -> None:
-        """Tell the key of a request that is about to be sent; the same object must live until it is :meth:`settled <settle>`."""
+        """Tell the key of a request that is about to be sent; the same object must live until it is settled or forgotten."""
         self._asked[id(request)] = (key, canonical)
 
-    def keep(self, request: ChatRequest, response: ChatResponse) -> None:
+    def land(self, request: ChatRequest) -> Slot | None:
+        """Return a slot for the answer to an expected request, to be given back; None where there is none."""
+        expected = self._asked.get(id(request))
+        return self._landing.take(expected[1]) if self._landing and expected else None
+
+    def give_back(self, slot: Slot) -> None:
+        """Clear a slot; what was in it is committed, or will never be whole."""
+        assert self._landing is not None
+        self._landing.give_back(slot)
+
+    def keep(self, request: ChatRequest, response: ChatResponse, *, landed: bool) -> None:
         """Store a response; of a request that is expected no more (its task was cancelled while the answer came) as well."""
         expected = self._asked.get(id(request))
         if expected is None:
             self._store.put(request, response)
+        elif landed:
+            if not self._pending:
+                # Before those who wait for these answers: the loop runs what is scheduled in order.
+                asyncio.get_running_loop().call_soon(self._commit)
+            self._pending.append((id(request), Entry(*expected, request, response)))
         else:
             self._kept[id(request)] = self._store.put_entry(Entry(*expected, request, response))
 
     def settle(self, request: ChatRequest) -> ChatResponse | None:
-        """Forget a request and return the response that counts for it, None if the adapter stored none."""
+        """Forget a request and return the response that counts for it, None if the adapter stored none.
+
+        Raises:
+            DatagenError: it could not be stored.
+        """
+        kept = self.forget(request)
+        if isinstance(kept, DatagenError):
+            raise kept
+        return kept
+
+    def forget(self, request: ChatRequest) -> "ChatResponse | DatagenError | None":
+        """Forget a request that failed."""
         del self._asked[id(request)]
         return self._kept.pop(id(request), None)
+
+    def close(self) -> None:
+        """Commit what is pending and give the slots up."""
+        self._commit()
+        if self._landing is not None:
+            self._landing.close()
+
+    def _commit(self) -> None:
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        outcomes: Sequence[ChatResponse | DatagenError]
+        try:
+            outcomes = self._store.put_entries([entry for _, entry in pending])
+        except DatagenError as error:
+            outcomes = [error] * len(pending)
+        self._kept.update((asked, outcome) for (asked, _), outcome in zip(pending, outcomes, strict=True) if asked in self._asked)
 
 
 class CachingClient:
@@ -107,6 +158,7 @@ class CachingClient:
         try:
             await self._inner.aclose()
             await self.drain()
+            self._keeper.close()
         finally:
             self.store.close()
 
@@ -114,11 +166,12 @@ class CachingClient:
         self._keeper.expect(request, key, canonical)
         try:
             response = await self._inner.complete(request)
-        finally:
-            stored = self._keeper.settle(request)
+        except BaseException:
+            self._keeper.forget(request)
+            raise
         # Committed here and now, unless the adapter did while it read: every turn of the event loop in between is a moment in which a kill
         # loses a paid answer.
-        stored = stored or self.store.put_entry(Entry(key, canonical, request, response))
+        stored = self._keeper.settle(request) or self.store.put_entry(Entry(key, canonical, request, response))
         self.usage.paid_tokens_in += stored.tokens_in
         self.usage.paid_tokens_out += stored.tokens_out
         return response if replace(stored, cached=False) == response else stored

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from datagen.clients.landing import Slot
 from datagen.clients.types import ExchangeFailed
 from datagen.clients.wire import HINT_DOWN, HttpAnswer, PlainConnection
 
@@ -47,9 +48,16 @@ class Connection:
         return f"Connection(timeout_s={self._timeout_s:g})"
 
     async def post(
-        self, url: str, body: bytes, read: Callable[[HttpAnswer], T], *, name: str, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        body: bytes,
+        read: Callable[[HttpAnswer], T],
+        *,
+        name: str,
+        headers: Mapping[str, str] | None = None,
+        slot: Slot | None = None,
     ) -> T:
-        """Send JSON and return what ``read`` makes of the answer, whatever its status.
+        """Send JSON and return what ``read`` makes of the answer, whatever its status. ``slot`` goes unused.
 
         Args:
             url: the endpoint.

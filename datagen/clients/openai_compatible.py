@@ -11,19 +11,21 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from datagen.clients.connection import connect
 from datagen.clients.types import Allowance, ChatRequest, ChatResponse, Exchange, ExchangeFailed
-from datagen.clients.wire import HINT_DOWN, HttpAnswer
+from datagen.clients.wire import HINT_DOWN, HttpAnswer, PlainConnection, read_whole
 from datagen.hashing import sha256_hex
 from datagen.jsonl import JsonObject
 from datagen.text import estimate_tokens
 
+if TYPE_CHECKING:
+    from datagen.clients.caching import Keeper
+
 Form = Literal["json_schema", "json_object", "prompt"]
-Keep = Callable[[ChatRequest, ChatResponse], object]
 FORMS: tuple[Form, ...] = ("json_schema", "json_object", "prompt")
 _RETRYABLE = (408, 409, 429)
 _DAILY = re.compile(r"(?i)per[ _-]?day|daily|\b[RT]PD\b")
@@ -135,11 +137,22 @@ def read_allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
     return tuple(found)
 
 
-class OpenAICompatible:
-    """Adapter for one endpoint. ``keep`` is told of every completion the moment it is read, to store it."""
+def parse_landed(raw: bytes, request: ChatRequest) -> ChatResponse | None:
+    """Read what arrived of an answer before its process died (see ``landing``); None if it is no completion, or not whole."""
+    answer = read_whole(raw)
+    if answer is None or answer.status != 200:
+        return None
+    try:
+        return parse_response(answer.text, request)
+    except ExchangeFailed:
+        return None
 
-    def __init__(self, base_url: str, api_key: str, *, timeout_s: float, loopback: bool, keep: Keep | None = None) -> None:
-        self._keep = keep
+
+class OpenAICompatible:
+    """Adapter for one endpoint. ``keeper`` gives answers a slot to land in, and is told of every completion the moment it is read."""
+
+    def __init__(self, base_url: str, api_key: str, *, timeout_s: float, loopback: bool, keeper: "Keeper | None" = None) -> None:
+        self._keeper = keeper
         self._base_url = base_url
         self._api_key = api_key
         self._url = f"{base_url}/chat/completions"
@@ -182,11 +195,18 @@ class OpenAICompatible:
             if answer.status != 200:
                 raise explain_status(answer.status, _json_or_text(answer.text), answer.headers, request, self._api_key)
             response = parse_response(answer.text, request)
-            if self._keep:
-                self._keep(request, response)
+            if keeper:
+                keeper.keep(request, response, landed=slot is not None and not slot.full)
             return Exchange(response, read_allowances(answer.headers))
 
-        return await self._connection.post(self._url, body, read, name=f"{self._base_url} (model {request.model})", headers=once)
+        keeper = self._keeper
+        slot = keeper.land(request) if keeper and isinstance(self._connection, PlainConnection) else None
+        try:
+            name = f"{self._base_url} (model {request.model})"
+            return await self._connection.post(self._url, body, read, name=name, headers=once, slot=slot)
+        finally:
+            if keeper and slot:
+                keeper.give_back(slot)
 
 
 def _json_or_text(text: str) -> object:

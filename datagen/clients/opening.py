@@ -1,5 +1,6 @@
 """From a model spec to a client: provider, key, limiter, budget and response store put together."""
 
+import json
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,11 +10,13 @@ from datagen.clients.base import Adapter, RetryingClient, RetryPolicy
 from datagen.clients.budget import Account, Budget
 from datagen.clients.caching import CachingClient, Keeper, Provider
 from datagen.clients.keys import default_key_file, find_key, key_variables
+from datagen.clients.landing import recover
 from datagen.clients.limiter import Limiter
 from datagen.clients.prices import BATCH_SHARE, FREE, Price, PriceTable, load_prices
 from datagen.clients.replay import ReplayClient
 from datagen.clients.spec import ModelSpec, parse_spec
 from datagen.clients.store import ResponseStore
+from datagen.clients.types import ChatRequest
 from datagen.errors import UsageError
 
 BATCH_PROVIDERS = ("openai", "gemini")
@@ -99,6 +102,7 @@ def open_client(
     store = ResponseStore(store_path)
     keeper = Keeper(store)
     try:
+        store_landed(store)
         budget = Budget(cap, price, spent=spent(store, table) if cap is not None and account is None else 0.0, account=account)
         if model.provider == "local":
             provider = _open_local(model, concurrency, find_model)
@@ -113,6 +117,19 @@ def open_client(
         store.close()
         raise
     return CachingClient(provider, store, budget=budget, keeper=keeper)
+
+
+def store_landed(store: ResponseStore) -> int:
+    """Store the answers that had reached a process before it was killed (see :mod:`datagen.clients.landing`); return how many were new."""
+    found = 0
+    for canonical, raw in recover(store.path) if store.path else ():
+        from datagen.clients.openai_compatible import parse_landed
+
+        request = ChatRequest.from_json(json.loads(canonical.decode("utf-8", "surrogatepass")))
+        response = parse_landed(raw, request)
+        if response is not None:
+            found += store.put(request, response) is response
+    return found
 
 
 def require_batches(models: Iterable[str]) -> None:
@@ -196,7 +213,7 @@ def _open_adapter(endpoint: Endpoint, timeout_s: float, keeper: Keeper) -> Adapt
         return GeminiLegacy(model.base_url, endpoint.key, timeout_s=timeout_s)
     from datagen.clients.openai_compatible import OpenAICompatible
 
-    return OpenAICompatible(model.base_url, endpoint.key, timeout_s=timeout_s, loopback=model.loopback, keep=keeper.keep)
+    return OpenAICompatible(model.base_url, endpoint.key, timeout_s=timeout_s, loopback=model.loopback, keeper=keeper)
 
 
 def _key(model: ModelSpec, workspace: Path | None) -> str:

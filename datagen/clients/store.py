@@ -18,7 +18,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,9 @@ CREATE TABLE IF NOT EXISTS responses (
   response TEXT NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL
 )
 """
+
+
+_INSERT = "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Entry(NamedTuple):
@@ -118,11 +121,25 @@ class ResponseStore:
 
     def put_entry(self, entry: Entry) -> ChatResponse:
         """Like :meth:`put`, for a caller that has the key and the canonical bytes already."""
-        insert = "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         with self._lock, self._explain():
-            added = self._db.execute(insert, _row(entry)).rowcount
+            added = self._db.execute(_INSERT, _row(entry)).rowcount
         self._sync_soon()
         return entry.response if added else self.get(entry.key) or entry.response
+
+    def put_entries(self, entries: Sequence[Entry]) -> list[ChatResponse]:
+        """Like :meth:`put_entry`, for several at once: one commit, all or none."""
+        if len(entries) == 1:
+            return [self.put_entry(entries[0])]
+        with self._lock, self._explain():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                added = [self._db.execute(_INSERT, _row(entry)).rowcount for entry in entries]
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        self._sync_soon()
+        return [entry.response if new else self.get(entry.key) or entry.response for entry, new in zip(entries, added, strict=True)]
 
     def stats(self) -> StoreStats:
         """Return how much is stored."""

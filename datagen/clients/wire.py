@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from datagen.clients.landing import Slot
 from datagen.clients.types import ExchangeFailed
 
 T = TypeVar("T")
@@ -43,12 +44,21 @@ class PlainConnection:
         self._lifeline: AsyncGenerator[None] | None = None
         self._idle: list[_Wire] = []
         self._heads: dict[str, bytes] = {}
+        # For bytes that have no slot: they are parsed as soon as they are there, so all connections share it.
+        self._spare = memoryview(bytearray(1 << 16))
 
     def __repr__(self) -> str:
         return f"PlainConnection(timeout_s={self._timeout_s:g})"
 
     async def post(
-        self, url: str, body: bytes, read: Callable[[HttpAnswer], T], *, name: str, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        body: bytes,
+        read: Callable[[HttpAnswer], T],
+        *,
+        name: str,
+        headers: Mapping[str, str] | None = None,
+        slot: Slot | None = None,
     ) -> T:
         """Send JSON and return what ``read`` makes of the answer, whatever its status; redirects are not followed.
 
@@ -58,6 +68,7 @@ class PlainConnection:
             read: called in the very moment the answer is whole, before the loop does anything else: what it stores, a kill cannot lose.
             name: server and model, for error messages.
             headers: of this request alone.
+            slot: takes the bytes of the answer as they come; unused once this returns.
 
         Raises:
             ExchangeFailed: no answer within the time, or no connection; both ``unavailable``.
@@ -69,7 +80,7 @@ class PlainConnection:
             async with asyncio.timeout(self._timeout_s):
                 wire = await self._connect(url)
                 head = self._head(url) + f"{own}Content-Length: {len(body)}\r\n\r\n".encode("latin-1")
-                answer = await wire.exchange(head + body, read)
+                answer = await wire.exchange(head + body, read, slot)
         except TimeoutError as error:
             message = f"{name} gave no answer within {self._timeout_s:g} s"
             raise ExchangeFailed(message, hint=HINT_DOWN, kind="unavailable", maybe_billed=wire is not None) from error
@@ -78,10 +89,12 @@ class PlainConnection:
             message = f"{name} does not answer ({cause})"
             raise ExchangeFailed(message, hint=HINT_DOWN, kind="unavailable", maybe_billed=wire is not None) from error
         finally:
-            if wire is not None and wire.usable and self._lifeline is not None:
-                self._idle.append(wire)
-            elif wire is not None:
-                wire.abort()
+            if wire is not None:
+                wire.end()
+                if wire.usable and self._lifeline is not None:
+                    self._idle.append(wire)
+                else:
+                    wire.abort()
         return answer
 
     async def aclose(self) -> None:
@@ -109,7 +122,7 @@ class PlainConnection:
             if wire.usable:
                 return wire
         parts = urlsplit(url)
-        _, wire = await loop.create_connection(_Wire, parts.hostname or "", parts.port or 80)
+        _, wire = await loop.create_connection(lambda: _Wire(self._spare), parts.hostname or "", parts.port or 80)
         return wire
 
     async def _keep_open(self) -> AsyncGenerator[None]:
@@ -124,22 +137,76 @@ class PlainConnection:
             await asyncio.sleep(0)  # the transports close in the loop's next turn
 
 
-class _Wire(asyncio.Protocol):
-    """One connection; httptools calls the ``on_`` methods while it reads."""
+def read_whole(raw: bytes) -> HttpAnswer | None:
+    """Return the answer that bytes hold, None if it is not whole, or if its end is told by nothing but that of the connection."""
+    found: list[HttpAnswer] = []
+    reader = _Reader(found.append)
+    try:
+        reader.feed(raw)
+    except httptools.HttpParserError:
+        return None
+    return found[0] if found else None
 
-    def __init__(self) -> None:
+
+class _Reader:
+    """Reads one answer; httptools calls the ``on_`` methods while it is fed."""
+
+    def __init__(self, done: Callable[[HttpAnswer], object]) -> None:
+        self.status = 0
+        self.keep_alive = False
+        self._done = done
+        self._parser = httptools.HttpResponseParser(self)
+        self.feed: Callable[[bytes | memoryview], None] = self._parser.feed_data
+        self._body = b""
+        self._headers: dict[str, str] = {}
+
+    @property
+    def sized(self) -> bool:
+        """Whether the answer's own head tells where it ends."""
+        return "content-length" in self._headers or "transfer-encoding" in self._headers
+
+    def finish(self) -> None:
+        """Take what was read for the whole answer."""
+        self._done(HttpAnswer(self.status, self._headers, self._body.decode("utf-8", "replace")))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        if self.status < 200:  # 100 Continue, 103 Early Hints: the answer comes after
+            self.status, self._headers = 0, {}
+            return
+        self.keep_alive = self._parser.should_keep_alive()
+        self.finish()
+
+
+class _Wire(asyncio.BufferedProtocol):
+    """One connection. ``spare``: where bytes go that have no slot."""
+
+    def __init__(self, spare: memoryview) -> None:
         self.usable = False
         self._answer: asyncio.Future[Any] | None = None
+        self._spare = self._into = spare
+        self._slot: Slot | None = None
 
-    async def exchange(self, raw: bytes, read: Callable[[HttpAnswer], T]) -> T:
+    async def exchange(self, raw: bytes, read: Callable[[HttpAnswer], T], slot: Slot | None) -> T:
         self._answer = asyncio.get_running_loop().create_future()
         self.usable = False
         self._read = read
-        self._parser = httptools.HttpResponseParser(self)
-        self._status, self._body = 0, b""
-        self._headers: dict[str, str] = {}
+        self._slot = slot
+        self._reader = _Reader(self._finish)
         self._transport.write(raw)
         return await self._answer
+
+    def end(self) -> None:
+        """Let go of the slot."""
+        self._slot, self._into = None, self._spare
 
     def abort(self) -> None:
         self.usable = False
@@ -149,46 +216,38 @@ class _Wire(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        slot = self._slot
+        into = slot.answer[slot.used :] if slot is not None else self._spare
+        self._into = into if len(into) else self._spare
+        return self._into
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._answer is None:
             self.abort()  # bytes that nobody asked for
             return
+        if self._slot is not None and self._into is not self._spare:
+            self._slot.used += nbytes
         try:
-            self._parser.feed_data(data)
+            self._reader.feed(self._into[:nbytes])
         except httptools.HttpParserError as error:
             self._fail(ValueError("not HTTP"), error)
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.usable = False
-        sized = "content-length" in self._headers or "transfer-encoding" in self._headers if self._answer else False
-        if self._answer and exc is None and self._status >= 200 and not sized:
-            self._finish()
+        if self._answer and exc is None and self._reader.status >= 200 and not self._reader.sized:
+            self._reader.finish()
         else:
             self._fail(ConnectionResetError("the server closed the connection"), exc)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        self._status = self._parser.get_status_code()
-
-    def on_body(self, body: bytes) -> None:
-        self._body += body
-
-    def on_message_complete(self) -> None:
-        if self._status < 200:  # 100 Continue, 103 Early Hints: the answer comes after
-            self._status, self._headers = 0, {}
-            return
-        self.usable = self._parser.should_keep_alive()
-        self._finish()
-
-    def _finish(self) -> None:
+    def _finish(self, found: HttpAnswer) -> None:
+        self.usable = self._reader.keep_alive
         answer, self._answer = self._answer, None
         if answer is None or answer.done():
             return
         try:
-            answer.set_result(self._read(HttpAnswer(self._status, self._headers, self._body.decode("utf-8", "replace"))))
+            answer.set_result(self._read(found))
         except Exception as error:  # noqa: BLE001 - all of it reaches the one who waits; inside the parser it would be lost
             answer.set_exception(error)
 

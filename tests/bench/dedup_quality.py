@@ -4,11 +4,11 @@ Bases are independent texts, in English-like words and in Chinese characters; of
 reordered, the end cut off, or a template filled in anew. Whether a copy is a duplicate is decided here by exact Jaccard similarity of sets
 of 5-grams, in plain Python; so precision and recall have one truth, and each program gets the same shingles and the same threshold.
 
-One JSON line per language and kind: pairs at or above the threshold, the recall that the S-curve of datagen's bands predicts for just these
-pairs, datagen's recall with its 95 % interval (Clopper-Pearson), the pairs it missed, and each peer's recall. ``p_as_many_missed``: were each
-pair found with its own S-curve's probability, how likely as many misses or more would be (exactly: Poisson-binomial). Eight lines are eight
-looks: a shortfall is claimed, and the exit code is 1, where one of them is below 0.01 / 8. Then datagen's precision over all pairs it joined,
-and the variance of signature estimates over the binomial one.
+One JSON line per language and kind: pairs at or above the threshold, the recall that the S-curve of datagen's bands predicts for these
+pairs, datagen's recall with its 95 % interval (Clopper-Pearson), the pairs it missed, and each peer's recall. ``p_as_many_missed``: were
+each pair found with its own S-curve's probability, how likely as many misses or more would be (exactly: Poisson-binomial). Eight lines are
+eight looks: a shortfall is claimed, and the exit code is 1, where one of them is below 0.01 / 8. Then datagen's precision over all pairs it
+joined, and the variance of signature estimates over the binomial one.
 """
 
 import argparse

@@ -1,9 +1,12 @@
 """Random ``kill -9`` of a 300-row run, in 429 storms and with torn answers: nothing paid is lost or paid again, the dataset is the same.
 
-The stub counts. What the client had stored when it was killed is never asked for again, exactly: the dataset and the number of stored
-responses equal those of an undisturbed run. At a server that honours ``Idempotency-Key`` (``idempotency``) nothing at all is lost or paid
-twice, also not what was on the wire. At one that does not, what was in flight at a kill can be lost, at most one answer a place
-(``--concurrency``): not answered yet, unread, or read in the very last instant and not committed yet (``taken_and_lost``).
+The stub counts, and so does a witness in the killed process: it notes every answer the moment its last byte is there, before anything else
+happens to it. Two kinds are told apart:
+
+- *delivered*: the witness saw it. Such an answer is never asked for again, whatever the moment of the kill (``delivered_paid_again`` is 0).
+- *never delivered*: in flight, at most one answer a place (``--concurrency``): not answered yet (``abandoned``), or sent and still in the
+  kernel, which throws it away with the process (``undelivered``, ``sent_and_lost``). No client can save these; a server that does not
+  honour ``Idempotency-Key`` bills them and bills them again. At one that does (``idempotency``) they are paid once, too.
 """
 
 import random
@@ -37,16 +40,43 @@ def docs(tmp_path: Path) -> Path:
     return folder
 
 
+WITNESS = """
+import json, os, sys
+from datagen.cli import main
+from datagen.clients import wire
+
+witness = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+finish = wire._Wire._finish
+
+
+def note(self, answer):
+    if answer.status == 200:
+        os.write(witness, json.loads(answer.text)["id"].encode() + b"\\n")
+    finish(self, answer)
+
+
+wire._Wire._finish = note
+sys.exit(main(sys.argv[2:]))
+"""
+
+
 class Run:
-    """One workspace and the command that is killed and started again in it."""
+    """One workspace and the command that is killed and started again in it, under a witness."""
 
     def __init__(self, workspace: Path, docs: Path, stub: StubServer, rows: int) -> None:
         self.store = workspace / ".datagen" / "responses.sqlite"
         self.out = workspace / "rows.jsonl"
+        self._witness = workspace.with_suffix(".witness")
         options = ["-n", rows, "--max-tokens", 128, "--concurrency", CONCURRENCY, "--items", 3, "-o", self.out]
         model = f"openai:stub@{stub.base_url}"
-        arguments = ["-w", workspace, "generate", docs, "--model", model, *options]
-        self.command = [sys.executable, "-m", "datagen", *map(str, arguments)]
+        self.arguments = list(map(str, ["-w", workspace, "generate", docs, "--model", model, *options]))
+        self.command = [sys.executable, "-c", WITNESS, str(self._witness), *self.arguments]
+
+    def delivered(self) -> set[str]:
+        """Return the ids of all answers that reached a process that was killed; the stub makes them of its request's hash."""
+        if not self._witness.exists():
+            return set()
+        return set(self._witness.read_text(encoding="ascii").split())
 
     def stored(self) -> int:
         if not self.store.exists():
@@ -60,7 +90,7 @@ class Run:
             db.close()
 
     def finish(self) -> None:
-        assert main(self.command[3:]) == 0
+        assert main(self.arguments) == 0
 
 
 def undisturbed(tmp_path: Path, docs: Path, rows: int) -> tuple[bytes, int, int]:
@@ -96,28 +126,37 @@ def kill_at_random(
     expected, needed, port = undisturbed(tmp_path, docs, rows)
     rng = random.Random(seed)
     struck_while_sending = 0
+    paid_when_delivered: dict[str, int] = {}
     with StubServer(latency_ms=latency_ms, faults=FAULTS, port=port, idempotency=idempotency) as stub:
         run = Run(tmp_path / "killed", docs, stub, rows)
         startup_s = measure_startup(run)
         for _ in range(kills):
             struck_while_sending += kill_once(run, stub, rng, startup_s, wait_s)
             time.sleep(0.1)
-            stats = stub.stats()
-            # Everything the client took before it died is in the store, but for answers it had read in its last instant.
-            assert stats["paid"] - run.stored() <= CONCURRENCY * struck_while_sending
+            paid = paid_by_answer(stub)
+            paid_when_delivered |= {answer: paid[answer] for answer in run.delivered() - paid_when_delivered.keys()}
         run.finish()
         stats = stub.stats()
         stored = run.stored()
+        paid = paid_by_answer(stub)
+    again = sum(paid[answer] - times for answer, times in paid_when_delivered.items())
     extra = stats["paid"] - stored
-    figures = {"idempotency": idempotency, "kills": kills, "while_sending": struck_while_sending}
-    figures |= {"needed": needed, "stored": stored, "taken_and_lost": extra}
+    figures = {"idempotency": idempotency, "kills": kills, "while_sending": struck_while_sending, "needed": needed, "stored": stored}
+    figures |= {"delivered": len(paid_when_delivered), "delivered_paid_again": again, "sent_and_lost": extra}
     sys.stderr.write(f"{figures | {k: stats[k] for k in ('paid', 'paid_twice', 'undelivered', 'abandoned')}}\n")
     assert run.out.read_bytes() == expected
     assert stored == needed
+    assert again == 0
+    assert kills < 10 or len(paid_when_delivered) >= needed // 4
     assert stats["paid_twice"] == extra
     assert not idempotency or (stats["paid"], extra) == (needed, 0)
     assert extra + stats["undelivered"] + stats["abandoned"] <= CONCURRENCY * struck_while_sending
     assert struck_while_sending >= kills // 3
+
+
+def paid_by_answer(stub: StubServer) -> dict[str, int]:
+    """Return how often each answer was paid, by its id."""
+    return {f"chatcmpl-{request[:24]}": times for request, times in stub.stats()["paid_by_request"].items()}
 
 
 def measure_startup(run: Run) -> float:
@@ -170,7 +209,7 @@ def test_a_changed_system_prompt_asks_anew(tmp_path: Path, docs: Path) -> None:
             text = (built_in / name).read_text(encoding="utf-8")
             head, _, user = text.partition("# User")
             (prompts / name).write_text(f"{head.rstrip()}\nBe brief. 请简短。\n\n# User{user}", encoding="utf-8")
-        run.command[3:3] = ["--library", str(tmp_path / "library")]
+        run.arguments[:0] = ["--library", str(tmp_path / "library")]
         run.finish()
         stats = stub.stats()
     assert stats["paid"] == 2 * paid
