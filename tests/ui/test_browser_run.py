@@ -1,6 +1,7 @@
 """The Run page in headless Chromium: many documents at once, and what a paid run shows while it goes on."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -84,7 +85,22 @@ def test_a_paid_run_tells_its_cost_and_pace_in_chinese(chrome: Any, serve: Any, 
     assert "成品率 " in shown
     assert "次请求（" in shown
     assert not [word for word in ("yield", "requests", "tokens", "slowest", "left") if word in shown], shown
+    try:
+        money: Any = WebDriverWait(chrome, 60, poll_frequency=0.1).until(_money_of_the_run)
+    except TimeoutException as error:
+        raise AssertionError(body(chrome)[:3000]) from error
+    paid, forecast, most = money
+    assert 0 < paid <= forecast <= most
     WebDriverWait(chrome, 60).until(lambda c: "已完成" in body(c))
+    ended = re.search(r"已花费 \$([\d.]+)；计划上限为 \$([\d.]+)。", body(chrome))
+    assert ended is not None
+    assert float(ended[1]) >= paid
+
+
+def _money_of_the_run(chrome: Any) -> tuple[float, ...] | None:
+    """Return dollars paid, expected for the whole run, and the most by its plan, once something is paid."""
+    found = re.search(r"已花费 \$([\d.]+)；整个运行预计约 \$([\d.]+)，按计划最多 \$([\d.]+)。", body(chrome))
+    return tuple(map(float, found.groups())) if found and float(found[1]) > 0 else None
 
 
 def _row_of_the_paid_stage(chrome: Any) -> str:

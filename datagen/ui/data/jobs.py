@@ -12,14 +12,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from datagen.errors import WorkspaceBusy
+from datagen.errors import DatagenError, WorkspaceBusy
+from datagen.generate.specs import model_of
 from datagen.jsonl import JsonObject, read_json, write_json
 from datagen.pipeline.lessons import spent_so_far
+from datagen.pipeline.recipe import load_recipe
 from datagen.ui.data.progress import Spending, Step, read_steps, spending
 from datagen.workspace import Workspace
 
@@ -162,9 +165,11 @@ def start_job(workspace: Workspace, arguments: Sequence[str]) -> Job:
         raise WorkspaceBusy("another page is starting a run", hint="look at it in a moment") from error
 
 
-def keep_plan(job: Job) -> None:
+def keep_plan(workspace: Workspace, job: Job) -> None:
     """Ask for the price of a run that has just been started, for its forecast; a run that goes on has its plan already."""
-    plan = dry_run(job.command[1:]) if job.plan() is None else None
+    if job.plan() is not None or not _asks_a_model(workspace, job.command[1:]):
+        return
+    plan = dry_run(job.command[1:])
     if isinstance(plan, dict) and "prices" in plan:
         write_json(job.folder / "plan.json", plan)
 
@@ -175,6 +180,17 @@ def spending_of(workspace: Workspace, job: Job) -> Spending | None:
     if plan is None or all(step["free"] and step["price_known"] for step in plan["prices"]):
         return None
     return spending(plan, job.steps(), paid=max(0.0, spent_so_far(workspace) - job.spent_before))
+
+
+def _asks_a_model(workspace: Workspace, arguments: Sequence[str]) -> bool:
+    """Say whether a run may cost anything; what cannot be read is told by the run itself."""
+    _, _, _, name, *rest = arguments
+    settings = [value for option, value in pairwise(rest) if option == "--set"]
+    try:
+        recipe = load_recipe(name, settings=settings, roots=(workspace.root,))
+    except DatagenError:
+        return False
+    return recipe.generate.judge is not None or any(model_of(spec) for spec in recipe.generate.strategies)
 
 
 def dry_run(arguments: Sequence[str], *, timeout_s: float = 300) -> JsonObject | str:

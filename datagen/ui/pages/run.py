@@ -152,7 +152,7 @@ class _Run:
         except (DatagenError, OSError) as error:
             tell_error(error, self.visitor)
         else:
-            background_tasks.create(asyncio.to_thread(keep_plan, job), name="price of the run")
+            background_tasks.create(asyncio.to_thread(keep_plan, self.desk.workspace, job), name="price of the run")
         await self.draw_job()
 
     async def stop(self, job: Job) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from datagen.errors import WorkspaceBusy
 from datagen.jsonl import write_json
-from datagen.ui.data.jobs import Job, dry_run, last_job, run_arguments, runs_folder, start_job
+from datagen.ui.data.jobs import Job, dry_run, keep_plan, last_job, run_arguments, runs_folder, start_job
 from datagen.workspace import Workspace
 
 
@@ -75,6 +75,28 @@ def test_a_run_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert job.state() == "failed"
     assert "no such folder of documents" in job.log()
     assert last_job(workspace) == job
+
+
+def test_only_a_run_that_asks_a_model_is_priced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def price(arguments: tuple[str, ...]) -> dict[str, object]:
+        asked.append(arguments)
+        return {"sizes": [4], "prices": [{"purpose": "train"}]}
+
+    monkeypatch.setattr("datagen.ui.data.jobs.dry_run", price)
+    workspace = Workspace(tmp_path)
+    offline = run_arguments(workspace, "quickstart", tmp_path, ["sizes=[4]"])
+    paid = run_arguments(workspace, "quickstart", tmp_path, ["generate.strategies=[{kind: qa, model: 'openai:gpt-4.1-mini'}]"])
+    unknown = run_arguments(workspace, "no-such-recipe", tmp_path, [])
+    for number, arguments in enumerate((offline, paid, unknown)):
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        job = Job(folder, ("datagen", *arguments), os.getpid(), 0.0, stop_asked=False)
+        for _ in range(2):
+            keep_plan(workspace, job)
+        assert (job.plan() is not None) == (arguments is paid)
+    assert asked == [tuple(paid)]
 
 
 def test_a_dry_run_tells_its_plan_or_its_error(tmp_path: Path) -> None:
