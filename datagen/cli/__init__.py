@@ -70,6 +70,14 @@ class _LazyGroup(TyperGroup):
         return typer.main.get_command(app)
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"datagen {version('datagen')}\n")
+        raise typer.Exit
+
+
 _app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -77,15 +85,11 @@ _app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, p
 def _root(
     workspace: Annotated[Path, typer.Option("-w", "--workspace", help="Workspace folder.", file_okay=False)] = Path(),
     library: Annotated[Path | None, typer.Option("--library", help="Folder with your own prompts/ and pipelines/.")] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", callback=_tell_version, is_eager=True)] = False,
     show_completion: completion.ShowOption = None,
     install_completion: completion.InstallOption = None,
 ) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        sys.stdout.write(f"datagen {installed('datagen')}\n")
-        raise typer.Exit
+    del version, show_completion, install_completion
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
