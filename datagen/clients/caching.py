@@ -174,7 +174,7 @@ class CachingClient:
         stored = self._keeper.settle(request) or self.store.put_entry(Entry(key, canonical, request, response))
         self.usage.paid_tokens_in += stored.tokens_in
         self.usage.paid_tokens_out += stored.tokens_out
-        return response if replace(stored, cached=False) == response else stored
+        return response if stored is response or replace(stored, cached=False) == response else stored
 
     def _forget(self, key: str, task: "asyncio.Task[ChatResponse]") -> None:
         del self._under_way[key]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Form = Literal["json_schema", "json_object", "prompt"]
 FORMS: tuple[Form, ...] = ("json_schema", "json_object", "prompt")
+_BODY = json.JSONEncoder(ensure_ascii=False)
 _RETRYABLE = (408, 409, 429)
 _DAILY = re.compile(r"(?i)per[ _-]?day|daily|\b[RT]PD\b")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
@@ -187,7 +188,7 @@ class OpenAICompatible:
         await self._connection.aclose()
 
     async def _post(self, request: ChatRequest, form: Form) -> Exchange:
-        body = json.dumps(build_request(request, form), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        body = _BODY.encode(build_request(request, form)).encode("utf-8", "surrogatepass")
         # Providers that honour it answer a request repeated after a kill or a broken connection from memory, and bill it once.
         once = {"Idempotency-Key": sha256_hex(body + f"\x00{request.sample_index}".encode())}
 

@@ -8,7 +8,7 @@ understood; nothing else is asked for.
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -77,10 +77,13 @@ class PlainConnection:
         own = "".join(f"{key}: {value}\r\n" for key, value in headers.items()) if headers else ""
         wire = None
         try:
-            async with asyncio.timeout(self._timeout_s):
-                wire = await self._connect(url)
-                head = self._head(url) + f"{own}Content-Length: {len(body)}\r\n\r\n".encode("latin-1")
-                answer = await wire.exchange(head + body, read, slot)
+            deadline_s = asyncio.get_running_loop().time() + self._timeout_s
+            wire = self._idle_wire()
+            if wire is None:
+                async with asyncio.timeout_at(deadline_s):
+                    wire = await self._connect(url)
+            head = self._head(url) + f"{own}Content-Length: {len(body)}\r\n\r\n".encode("latin-1")
+            answer = await wire.exchange(head + body, read, slot, deadline_s)
         except TimeoutError as error:
             message = f"{name} gave no answer within {self._timeout_s:g} s"
             raise ExchangeFailed(message, hint=HINT_DOWN, kind="unavailable", maybe_billed=wire is not None) from error
@@ -112,15 +115,20 @@ class PlainConnection:
             self._heads[url] = head
         return head
 
+    def _idle_wire(self) -> "_Wire | None":
+        if self._loop is not asyncio.get_running_loop():
+            return None
+        while self._idle:
+            wire = self._idle.pop()
+            if wire.usable:
+                return wire
+        return None
+
     async def _connect(self, url: str) -> "_Wire":
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop, self._idle, self._lifeline = loop, [], self._keep_open()
             await anext(self._lifeline)
-        while self._idle:
-            wire = self._idle.pop()
-            if wire.usable:
-                return wire
         parts = urlsplit(url)
         _, wire = await loop.create_connection(lambda: _Wire(self._spare), parts.hostname or "", parts.port or 80)
         return wire
@@ -195,14 +203,19 @@ class _Wire(asyncio.BufferedProtocol):
         self._spare = self._into = spare
         self._slot: Slot | None = None
 
-    async def exchange(self, raw: bytes, read: Callable[[HttpAnswer], T], slot: Slot | None) -> T:
-        self._answer = asyncio.get_running_loop().create_future()
+    async def exchange(self, raw: bytes, read: Callable[[HttpAnswer], T], slot: Slot | None, deadline_s: float) -> T:
+        loop = asyncio.get_running_loop()
+        answer = self._answer = loop.create_future()
         self.usable = False
         self._read = read
         self._slot = slot
         self._reader = _Reader(self._finish)
         self._transport.write(raw)
-        return await self._answer
+        timer = loop.call_at(deadline_s, self._fail, TimeoutError(), None)
+        try:
+            return await answer
+        finally:
+            timer.cancel()
 
     def end(self) -> None:
         """Let go of the slot."""
@@ -213,8 +226,7 @@ class _Wire(asyncio.BufferedProtocol):
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
 
     def get_buffer(self, sizehint: int) -> memoryview:
         slot = self._slot

@@ -1,15 +1,18 @@
 """Throughput of the client over loopback HTTP at a fixed latency: ``make bench-generate``.
 
-The share of the ideal (concurrency / latency), CPU milliseconds a request and peak memory of the client's process alone; the endpoint
-runs in another process. The whole path is on: key, store in a file, limiter, budget, retry loop. Beside it, in the same run, the
-vendor's SDK on the same requests, and bespokelabs-curator and data-designer where their environments exist (``/root/.cache/<name>-venv``).
+The share of the ideal (concurrency / latency), CPU milliseconds a request and peak memory of the client's process alone, and CPU
+milliseconds a request of the endpoint, which runs in another process on the same cores. The whole path is on: key, store in a file,
+limiter, budget, retry loop. Beside it, in the same run, the ceiling: a *bare* client that sends fixed bytes and has httptools find the end
+of each answer, and nothing else; the vendor's SDK on the same requests; and bespokelabs-curator and data-designer where their environments
+exist (``/root/.cache/<name>-venv``). ``--rounds`` takes the fastest of several runs of datagen and of the bare client, by turns.
 
-    python tests/bench/generate_speed.py [--latency-ms 200] [--seconds 10] [--concurrency 64,256,1024]
+    python tests/bench/generate_speed.py [--latency-ms 200] [--seconds 10] [--concurrency 64,256,1024] [--rounds 1]
 """
 
 import argparse
 import asyncio
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -37,6 +40,44 @@ async def ours(url: str, concurrency: int, n: int, folder: Path) -> None:
 
     await measure(ask, concurrency, n)
     await client.aclose()
+
+
+class Bare(asyncio.Protocol):
+    """One connection that sends the same bytes again and again; httptools tells where an answer ends."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    async def exchange(self, raw: bytes) -> None:
+        import httptools
+
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(raw)
+        await self._answer
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_message_complete(self) -> None:
+        self._answer.set_result(None)
+
+
+async def bare(url: str, concurrency: int, n: int, folder: Path) -> None:
+    port = int(url.split(":")[2].split("/")[0])
+    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"1\n{PASSAGE}"}]
+    body = json.dumps({"model": "stub", "messages": messages, "temperature": 0.7, "max_tokens": 2400}, ensure_ascii=False).encode()
+    raw = b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    loop = asyncio.get_running_loop()
+    idle = [(await loop.create_connection(Bare, "127.0.0.1", port))[1] for _ in range(concurrency)]
+
+    async def ask(i: int) -> None:
+        connection = idle.pop()
+        await connection.exchange(raw)
+        idle.append(connection)
+
+    await measure(ask, concurrency, n)
 
 
 async def sdk(url: str, concurrency: int, n: int, folder: Path) -> None:
@@ -81,11 +122,22 @@ def run_child(python: Path | str, arguments: list[str], timeout_s: float) -> dic
     return json.loads(lines[-1]) if lines else (done.stderr.strip().splitlines() or ["no output"])[-1][:160]
 
 
+CHILDREN = {"datagen": ours, "bare": bare, "openai_sdk": sdk}
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--latency-ms", type=float, default=200)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--concurrency", default="64,256,1024")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--sdk", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--child", nargs=4, metavar=("WHAT", "URL", "CONCURRENCY", "N"))
     options = parser.parse_args()
@@ -93,7 +145,7 @@ def main() -> None:
         what, url, concurrency, n = options.child
         sys.path.insert(0, str(HERE.parents[1]))
         with tempfile.TemporaryDirectory() as folder:
-            asyncio.run((ours if what == "datagen" else sdk)(url, int(concurrency), int(n), Path(folder)))
+            asyncio.run(CHILDREN[what](url, int(concurrency), int(n), Path(folder)))
         return
     command = [sys.executable, str(HERE / "generate_stub.py"), "0", str(options.latency_ms)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stub:
@@ -103,9 +155,20 @@ def main() -> None:
             for concurrency in map(int, options.concurrency.split(",")):
                 ideal = concurrency / options.latency_ms * 1000
                 n = round(ideal * options.seconds)
-                for what, count in (("datagen", n), ("openai sdk", min(n, 5000))):
-                    child = [__file__, "--child", what.replace(" ", "_"), url, str(concurrency), str(count)]
-                    show(what, concurrency, ideal, count, run_child(sys.executable, child, options.seconds * 12))
+                wanted = [("bare", n), ("datagen", n)] * options.rounds + [("openai_sdk", min(n, 5000))] * options.sdk
+                best: dict[str, dict[str, float] | str] = {}
+                for what, count in wanted:
+                    child = [__file__, "--child", what, url, str(concurrency), str(count)]
+                    before_s = cpu_s(stub.pid)
+                    found = run_child(sys.executable, child, options.seconds * 12)
+                    if not isinstance(found, str):
+                        found["stub_cpu_ms"] = (cpu_s(stub.pid) - before_s) / (count + concurrency) * 1000
+                        found["n"] = count
+                    known = best.get(what)
+                    if known is None or isinstance(known, str) or (not isinstance(found, str) and found["seconds"] < known["seconds"]):
+                        best[what] = found
+                for what, found in best.items():
+                    show(what, concurrency, ideal, n if isinstance(found, str) else int(found["n"]), found)
                 for name, venv in PEERS.items():
                     if options.peers and (venv / "bin/python").exists() and concurrency <= 256:
                         few = min(n, 2000)
@@ -122,7 +185,8 @@ def show(what: str, concurrency: int, ideal: float, n: int, found: dict[str, flo
         rate = n / found["seconds"]
         sys.stdout.write(
             f"{what:20} concurrency {concurrency:5}  {rate:6.0f} of {ideal:.0f} requests/s = {rate / ideal:4.0%}"
-            f"  {found['cpu_ms']:.2f} ms CPU a request  {found['peak_mb']:.0f} MB\n"
+            f"  {found['cpu_ms']:.3f} ms CPU a request  {found['peak_mb']:.0f} MB"
+            + (f"  endpoint {found['stub_cpu_ms']:.3f} ms CPU a request\n" if "stub_cpu_ms" in found else "\n")
         )
     sys.stdout.flush()
 
