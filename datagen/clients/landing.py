@@ -15,7 +15,8 @@ import fcntl
 import mmap
 import os
 import secrets
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 SLOT = 1 << 17
@@ -74,6 +75,7 @@ class Landing:
     def __init__(self, store_path: Path) -> None:
         self._path = store_path.with_name(f"{store_path.stem}.{os.getpid()}-{secrets.token_hex(4)}.landing")
         self._file: int | None = None
+        self._tidy: Callable[[], object] | None = None
         self._free: list[Slot] = []
         self._slots: list[Slot] = []
 
@@ -92,19 +94,20 @@ class Landing:
         self._free.append(slot)
 
     def close(self) -> None:
-        """Unmap and delete; nothing may be under way."""
+        """Unmap, and delete the file unless an answer is still in it."""
         for slot in self._slots:
             slot.close()
         self._slots, self._free = [], []
-        if self._file is not None:
-            self._path.unlink(missing_ok=True)
-            os.close(self._file)
-            self._file = None
+        if self._tidy is not None:
+            self._tidy()
+        self._file = self._tidy = None
 
     def _add(self) -> Slot | None:
         try:
             if self._file is None:
                 self._file = _create_locked(self._path)
+                # Whoever forgets to close leaves no empty file behind.
+                self._tidy = weakref.finalize(self, _end_file, self._path, self._file)
             start = len(self._slots) * SLOT
             # Room on the disk now: a full one would end the process when a page is first written to.
             _allocate(self._file, start, SLOT)
@@ -142,6 +145,12 @@ def _create_locked(path: Path) -> int:
     fcntl.flock(file, fcntl.LOCK_EX)
     unnamed.rename(path)
     return file
+
+
+def _end_file(path: Path, file: int) -> None:
+    if next(_taken(file), None) is None:
+        path.unlink(missing_ok=True)
+    os.close(file)
 
 
 def _taken(file: int) -> Iterator[tuple[bytes, bytes]]:

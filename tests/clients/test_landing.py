@@ -1,6 +1,7 @@
 """Answers land in a file before anything looks at them: a process that dies with one in a slot loses nothing."""
 
 import asyncio
+import gc
 import json
 import os
 import subprocess
@@ -48,6 +49,19 @@ def test_a_slot_keeps_request_and_answer_until_it_is_given_back(tmp_path: Path) 
     assert again is slot
     assert path.read_bytes().rstrip(b"\0").endswith(b"short")
     landing.close()
+    assert path.exists()  # the request in it was not given back
+    assert list(recover(store)) == [(b"short", b"")]
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_forgets_to_close_leaves_no_empty_file(tmp_path: Path) -> None:
+    landing = Landing(tmp_path / "responses.sqlite")
+    slot = landing.take(b"{}")
+    assert slot is not None
+    landing.give_back(slot)
+    assert len(list(tmp_path.iterdir())) == 1
+    del landing
+    gc.collect()
     assert not list(tmp_path.iterdir())
 
 
