@@ -43,13 +43,13 @@ def robust(
     config: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[ProbeResult, Path, list[Expected]]:
     folder = tmp_path_factory.mktemp("robust")
-    quick = config.model_copy(update={"epochs": 2.0, "answers": 0, "evals_per_run": 1})
+    quick = config.model_copy(update={"epochs": 3.0, "answers": 0, "evals_per_run": 1})
     said: list[Expected] = []
     vault = [s.tagged(eval_set="vault") for s in rows[1::4]]
     result = run_probe(
         rows,
         exam,
-        baseline=rows[::4],
+        baseline=rows[::8],
         config=quick,
         runs_dir=folder / "runs",
         allow_leaks=True,
@@ -96,12 +96,12 @@ def test_the_vault_stays_shut_after_ten_openings(
 
     for number in range(1, LIMIT + 1):
         append_row(tmp_path / "vault.jsonl", {"number": number, "runs": [str(number)]})
-    quick = config.model_copy(update={"epochs": 2.0, "answers": 0, "evals_per_run": 1})
+    quick = config.model_copy(update={"epochs": 3.0, "answers": 0, "evals_per_run": 1})
     with pytest.raises(UsageError, match="the vault was opened 10 times"):
         run_probe(
             rows,
             exam,
-            baseline=rows[::4],
+            baseline=rows[::8],
             config=quick,
             runs_dir=robust[1] / "runs",
             allow_leaks=True,
@@ -115,12 +115,12 @@ def test_a_later_comparison_is_shrunk_toward_earlier_ones(
     robust: tuple[ProbeResult, Path, list[Expected]], config: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path: Path
 ) -> None:
     result, folder, _ = robust
-    quick = config.model_copy(update={"epochs": 2.0, "answers": 0, "evals_per_run": 1})
+    quick = config.model_copy(update={"epochs": 3.0, "answers": 0, "evals_per_run": 1})
     said: list[Expected] = []
     other = run_probe(
         rows[:-1],
         exam,
-        baseline=rows[::4],
+        baseline=rows[::8],
         config=quick,
         runs_dir=folder / "runs",
         allow_leaks=True,
