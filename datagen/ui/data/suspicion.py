@@ -43,7 +43,6 @@ SCORE_WEIGHTS = {
 }
 """Weights of the audit's scores; ``language_mismatch`` is left to ``language_differs``, which also sees short answers."""
 NEAR = 0.55
-MOST_COMPARED = 20_000
 _NUMBER = r"[0-9０-９]+(?:[.,:：][0-9０-９]+)*"
 _CJK = r"[\u{4e00}-\u{9fff}]"
 
@@ -94,13 +93,11 @@ def suspicions(frame: "pl.DataFrame", evidence: "pl.Series", scores: "pl.DataFra
 
 
 def _near(frame: "pl.DataFrame") -> list[bool]:
-    """Say which kept rows are near another one, below the similarity at which the run drops. Tables over MOST_COMPARED are not compared."""
+    """Say which kept rows are near another one, below the similarity at which the run drops."""
     from datagen.dedup import deduplicate
 
     kept = [i for i, reason in enumerate(frame["reason"]) if not reason]
     near = [False] * len(frame)
-    if not 1 < len(kept) <= MOST_COMPARED:
-        return near
     texts = [f"{q}\n{a}" for q, a in zip(frame["question"], frame["answer"], strict=True)]
     for cluster in deduplicate([texts[i] for i in kept], threshold=NEAR).clusters:
         for member in cluster:
