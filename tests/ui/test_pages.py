@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import pytest
@@ -18,6 +19,7 @@ from datagen.pipeline.reviews import ReviewLog
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
 from datagen.schemas.stage import Dropped
+from datagen.ui.data.coverage import read_coverage
 from datagen.ui.data.jobs import runs_folder
 from datagen.ui.data.rows import Filter, build_table
 from datagen.ui.desk import Desk
@@ -225,6 +227,26 @@ def test_a_page_left_while_it_reads_is_no_defect(
     simulate(workspace, scenario)
     assert "list.remove" not in caplog.text
     assert "Traceback" not in caplog.text
+
+
+def test_documents_are_shaded_by_urgency_and_barred_by_coverage(workspace: Workspace, simulate: Play) -> None:
+    shown: dict[str, tuple[str, str]] = {}
+
+    async def scenario(user: Any) -> None:
+        await user.open("/coverage")
+        await user.should_see("Generate here")
+        for leaf in user.find(marker="leaf").elements:
+            bar = [e for e in leaf.descendants() if "width" in e.style][-1]
+            shown[parse_qs(urlsplit(leaf.props["href"]).query)["document"][0]] = (leaf.style["background"], bar.style["width"])
+
+    simulate(workspace, scenario)
+    found = {p.slice: p for p in read_coverage(workspace, 1).ranked}
+    most = max(p.score for p in found.values())
+    assert shown == {
+        document: (f"color-mix(in srgb, var(--bad) {40 * p.score / most:.0f}%, transparent)", f"{100 * p.coverage:.0f}%")
+        for document, p in found.items()
+    }
+    assert "40%" in shown[max(found.values(), key=lambda p: p.score).slice][0]
 
 
 def test_generate_here_writes_the_quota_and_the_run_page_offers_it(workspace: Workspace, simulate: Play) -> None:

@@ -74,7 +74,7 @@ def _draw_leaf(visitor: Visitor, number: int, path: str, priority: Priority | No
             text("div", w("held_out"), "dg-soft")
             return
         # The darker, the more urgent: little covered, badly learned.
-        element.style(f"background:color-mix(in srgb, var(--bad) {40 * priority.score / most:.0f}%, transparent)")
+        element.mark("leaf").style(f"background:color-mix(in srgb, var(--bad) {40 * priority.score / most:.0f}%, transparent)")
         loss = "" if priority.loss is None else f" · {w('loss')} {priority.loss:.2f}"
         text("div", f"{w('covered', covered=priority.covered, passages=priority.passages)}{loss} · {priority.rows} {w('rows')}", "dg-soft")
         with tag("div", "dg-bar"):
