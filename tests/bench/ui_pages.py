@@ -8,9 +8,7 @@ with nothing in memory but the table. Prints one JSON object. Exits 1 if another
 
 import json
 import os
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -29,6 +27,7 @@ from datagen.schemas.stage import Dropped
 from datagen.split import Exam
 from datagen.ui.data.rows import build_table
 from datagen.workspace import Workspace
+from tests.bench.ui_browser import visitor_of
 from tests.bench.ui_rows import ROWS, write_workspace
 
 CONFLICTS, DUPLICATES, QUESTIONS = 1_000, 10_000, 200
@@ -99,21 +98,8 @@ def _spoil(workspace: Workspace) -> None:
 
 
 def _measure(workspace: Workspace) -> dict[str, Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    command = [sys.executable, "-m", "datagen", "-w", str(workspace.root), "ui", "--no-browser", "--port", "0", "--json"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1440,900"):
-        options.add_argument(argument)
-    # The page is asked for, not waited for: a sign of work comes before all is loaded.
-    options.page_load_strategy = "none"
-    chrome = webdriver.Chrome(options=options, service=Service(str(shutil.which("chromedriver"))))
-    try:
-        assert server.stdout is not None
-        url = json.loads(server.stdout.readline())["url"]
+    # A sign of work comes before all is loaded.
+    with visitor_of(workspace, load="none") as (chrome, url):
         chrome.get(f"{url}settings?lang=en&theme=light&next=/run")
         _until(chrome, SIGN)
         with Visitor(f"{url}run") as alone:
@@ -127,10 +113,6 @@ def _measure(workspace: Workspace) -> dict[str, Any]:
             sign = _until(chrome, "return document.body.innerText.includes('Registering')", begun)
             done = _until(chrome, "return document.body.innerText.includes('Registered:')", begun)
         pages["register"] = {"sign_s": sign, "done_s": done, "other_longest_s": round(max(other.waits), 3)}
-    finally:
-        chrome.quit()
-        server.kill()
-        server.communicate()
     visits = [v for p in pages.values() for v in ([p] if "sign_s" in p else p.values())]
     passed = max(v["other_longest_s"] for v in visits) <= LONGEST_STALL_S and max(v["sign_s"] for v in visits) <= LONGEST_STALL_S
     idle = {"median_s": round(statistics.median(alone.waits), 3), "longest_s": round(max(alone.waits), 3)}

@@ -11,13 +11,14 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from datagen.generate.extractive import Extractive
 from datagen.ingest import ingest_paths
@@ -27,6 +28,7 @@ from datagen.schemas.record import completion_text, prompt_text, question_answer
 from datagen.schemas.sample import Sample
 from datagen.ui.data.rows import Filter, RowTable, build_table, load_table
 from datagen.workspace import Workspace
+from tests.bench.ui_browser import visitor_of
 
 ROWS = 100_000
 FIRST_PAGE_S = 1.0
@@ -92,29 +94,13 @@ def _numbered(sample: Sample, n: int) -> Sample:
 
 
 def _in_browser(workspace: Workspace) -> dict[str, Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    command = [sys.executable, "-m", "datagen", "-w", str(workspace.root), "ui", "--no-browser", "--port", "0", "--json"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1440,900"):
-        options.add_argument(argument)
-    chrome = webdriver.Chrome(options=options, service=Service(str(shutil.which("chromedriver"))))
-    try:
-        assert server.stdout is not None
-        url = json.loads(server.stdout.readline())["url"]
+    with visitor_of(workspace) as (chrome, url):
         # The first visit of all: the browser has nothing cached and the server has no table in memory.
         visits = [_until(chrome, lambda: chrome.get(f"{url}review"), "items.length === 50") for _ in range(REPEATS + 1)]
         typed = [
             _until(chrome, lambda word=word: _type(chrome, word), "changed", searching=True)
             for word in ("退房", "breakfast", "会员", "invoice")
         ]
-    finally:
-        chrome.quit()
-        server.kill()
-        server.communicate()
     return {"first_visit_s": visits[0], "first_page_s": statistics.median(visits[1:]), "typed_to_rows_s": statistics.median(typed)}
 
 

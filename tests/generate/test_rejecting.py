@@ -82,6 +82,20 @@ def test_no_answer_is_named(documents: Documents) -> None:
     assert (found[0], "content policy" in found[1]) == ("rejected_failed", True)
 
 
+def _propose(spec: PreferenceSpec, document: Document, store: Path, *, batch: bool = False) -> Candidates:
+    """Let the strategy make its candidates from the first chunk, through a response store."""
+
+    async def work() -> Candidates:
+        crew = open_crew([spec], lambda name: open_client(name, store, concurrency=4, batch=batch), batch=batch)
+        ((strategy, _),) = crew.writers
+        try:
+            return await strategy.propose(document, chunk_document(document)[0], purpose="train", attempt=0)
+        finally:
+            await crew.aclose()
+
+    return asyncio.run(work())
+
+
 def test_pairs_of_a_writer_and_a_tiny_model(tmp_path: Path, documents: Documents) -> None:
     small = f"local:{build_tiny_model(tmp_path / 'tiny')}"
     document = documents["zh"]
@@ -89,16 +103,7 @@ def test_pairs_of_a_writer_and_a_tiny_model(tmp_path: Path, documents: Documents
     def run(url: str) -> Candidates:
         model = f"openai:stub@{url}"
         spec = PreferenceSpec(kind="preference", model=model, rejected="probe_model", probe_model=small, items_per_request=4)
-
-        async def work() -> Candidates:
-            crew = open_crew([spec], lambda name: open_client(name, tmp_path / "r.sqlite", concurrency=4))
-            ((strategy, _),) = crew.writers
-            try:
-                return await strategy.propose(document, chunk_document(document)[0], purpose="train", attempt=0)
-            finally:
-                await crew.aclose()
-
-        return asyncio.run(work())
+        return _propose(spec, document, tmp_path / "r.sqlite")
 
     with StubServer() as stub:
         found, again = run(stub.base_url), run(stub.base_url)
@@ -121,16 +126,7 @@ def test_pairs_through_a_batch_api_take_the_tiny_model_at_once(tmp_path: Path, d
 
     def run(url: str, *, batch: bool, store: Path) -> Candidates:
         spec = PreferenceSpec(kind="preference", model=f"openai:stub@{url}", rejected="probe_model", probe_model=small, items_per_request=4)
-
-        async def work() -> Candidates:
-            crew = open_crew([spec], lambda name: open_client(name, store, concurrency=4, batch=batch), batch=batch)
-            ((strategy, _),) = crew.writers
-            try:
-                return await strategy.propose(document, chunk_document(document)[0], purpose="train", attempt=0)
-            finally:
-                await crew.aclose()
-
-        return asyncio.run(work())
+        return _propose(spec, document, store, batch=batch)
 
     with StubServer() as stub:
         live = run(stub.base_url, batch=False, store=tmp_path / "live.sqlite")
