@@ -58,10 +58,11 @@ class Keeper:
         expected = self._asked.get(id(request))
         return self._landing.take(expected[1]) if self._landing and expected else None
 
-    def give_back(self, slot: Slot) -> None:
-        """Clear a slot; what was in it is committed, or will never be whole."""
+    def give_back(self, request: ChatRequest, slot: Slot) -> None:
+        """Clear a slot; what was in it is committed, or will never be whole. One that could not be committed stays, for the next client."""
         assert self._landing is not None
-        self._landing.give_back(slot)
+        if not isinstance(self._kept.get(id(request)), DatagenError):
+            self._landing.give_back(slot)
 
     def keep(self, request: ChatRequest, response: ChatResponse, *, landed: bool) -> None:
         """Store a response; of a request that is expected no more (its task was cancelled while the answer came) as well."""

@@ -207,7 +207,7 @@ class OpenAICompatible:
             return await self._connection.post(self._url, body, read, name=name, headers=once, slot=slot)
         finally:
             if keeper and slot:
-                keeper.give_back(slot)
+                keeper.give_back(request, slot)
 
 
 def _json_or_text(text: str) -> object:

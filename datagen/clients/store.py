@@ -134,10 +134,12 @@ class ResponseStore:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 added = [self._db.execute(_INSERT, _row(entry)).rowcount for entry in entries]
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                # A full disk may have ended the transaction already.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
         self._sync_soon()
         return [entry.response if new else self.get(entry.key) or entry.response for entry, new in zip(entries, added, strict=True)]
 

@@ -151,17 +151,23 @@ def test_an_answer_larger_than_its_slot_is_read_whole(tmp_path: Path) -> None:
     assert asyncio.run(run()).text == long
 
 
-def test_what_cannot_be_stored_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_stored_is_no_answer_yet_and_is_not_paid_again(tmp_path: Path) -> None:
     def full(self: ResponseStore, entries: object) -> list[ChatResponse]:
         raise DatagenError("response store: database or disk is full")
 
-    async def run(url: str) -> None:
+    async def ask(url: str) -> ChatResponse:
         client = open_client(f"openai:stub@{url}", tmp_path / "r.sqlite", concurrency=1)
-        monkeypatch.setattr(ResponseStore, "put_entries", full)
         try:
-            await client.complete(ChatRequest("openai", url, "stub", QUESTION.messages))
+            return await client.complete(ChatRequest("openai", url, "stub", QUESTION.messages))
         finally:
             await client.aclose()
 
-    with StubServer() as stub, pytest.raises(DatagenError, match="disk is full"):
-        asyncio.run(run(stub.base_url))
+    with StubServer() as stub:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ResponseStore, "put_entries", full)
+            with pytest.raises(DatagenError, match="disk is full"):
+                asyncio.run(ask(stub.base_url))
+        assert len(list(tmp_path.glob("*.landing"))) == 1
+        assert asyncio.run(ask(stub.base_url)).cached
+        assert stub.stats()["paid"] == 1
+    assert not list(tmp_path.glob("*.landing"))
