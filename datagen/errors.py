@@ -5,7 +5,7 @@ DatagenError
 ├── DataError       bad content in a file: names file and line      exit code 1
 ├── ProviderError   an LLM provider refused or failed               exit code 1
 ├── MissingExtra    an optional dependency is not installed         exit code 2
-├── DiskRefused     a file could not be written                  exit code 1
+├── DiskRefused     a file could not be written                     exit code 1
 ├── ReviewConflict  somebody else decided on the row meanwhile      exit code 1
 ├── WorkspaceBusy   another process holds the workspace             exit code 1
 └── StageFailed     a stage ended without what was asked for        exit code 1
@@ -65,9 +65,6 @@ class MissingExtra(DatagenError, ImportError):
     """A feature needs an optional dependency that is not installed."""
 
     exit_code = 2
-
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
 
     @classmethod
     def of(cls, feature: str, extra: str) -> "MissingExtra":

@@ -14,6 +14,8 @@ from datagen.errors import DataError, DiskRefused, UsageError
 
 JsonObject = dict[str, Any]
 _LONG_NUMBER = re.compile(r"\d{1000}")
+_SURROGATES = "backslashreplace"
+"""A lone surrogate has no bytes in UTF-8; Python writes it as JSON does, ``\\ud800``, and it is read back."""
 
 
 class Row(NamedTuple):
@@ -24,10 +26,10 @@ class Row(NamedTuple):
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """Yield the objects of a ``.jsonl`` file or of a ``.json`` file that holds an array (or one object).
+    """Yield the objects of a file: an array, one object a line, or, in a ``.json`` file, one object over all lines.
 
-    The form is detected from the content, not the name: a first non-blank character ``[`` means an array.
-    A UTF-8 byte order mark is accepted; blank lines are skipped.
+    The form is detected from the content: a first non-blank character ``[`` means an array; a ``.json`` file whose first line is a value
+    of its own, with more after it, is read by lines. A UTF-8 byte order mark is accepted; blank lines are skipped.
 
     Raises:
         UsageError: the file does not exist or is a folder.
@@ -35,11 +37,11 @@ def read_rows(path: Path) -> Iterator[Row]:
     """
     text = read_text(path)
     if text.lstrip()[:1] == "[":
-        yield from _array(path, text)
+        values = cast("list[object]", _loads(path, 1, text))
+        yield from (Row(position, _object(path, position, value)) for position, value in enumerate(values, start=1))
         return
-    if path.suffix.lower() == ".json":
-        value = _loads(path, 1, text)
-        yield Row(1, _object(path, 1, value))
+    if path.suffix.lower() == ".json" and not _is_lines(text):
+        yield Row(1, _object(path, 1, _loads(path, 1, text)))
         return
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
@@ -58,13 +60,7 @@ class Line(NamedTuple):
         Raises:
             DataError: not UTF-8, not JSON, or not an object, with ``path:line``.
         """
-        try:
-            text = self.raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{path}:{self.number}: not UTF-8 (byte 0x{self.raw[error.start]:02x})", hint="save the file as UTF-8 and try again"
-            ) from error
-        return _object(path, self.number, _loads(path, self.number, text))
+        return _object(path, self.number, _loads(path, self.number, _decode(path, self.raw, line=self.number)))
 
 
 def stream_lines(path: Path) -> Iterator[Line]:
@@ -92,17 +88,7 @@ def read_text(path: Path) -> str:
         UsageError: the path does not exist, is a folder, a loop of links, or may not be read.
         DataError: the bytes are not UTF-8; the message gives the line.
     """
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read as a file ({error.strerror or error})") from error
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: not UTF-8 (byte 0x{raw[error.start]:02x})", hint="save the file as UTF-8 and try again") from error
+    return _decode(path, _read_bytes(path)).removeprefix("\ufeff")
 
 
 def read_json(path: Path) -> Any:
@@ -115,22 +101,28 @@ def read_json(path: Path) -> Any:
 
 
 def read_appended(path: Path) -> list[JsonObject]:
-    """Read a file written by :func:`append_row`; a torn last line, left by a crash, is ignored.
+    """Read a file written by :func:`append_row`, none if it is not there; a torn last line, left by a crash, is ignored.
 
     Raises:
+        UsageError: the path is a folder or may not be read.
         DataError: a line other than the last is broken.
     """
     if not path.exists():
         return []
-    raw = path.read_bytes()
-    complete = raw[: raw.rfind(b"\n") + 1].decode("utf-8")
-    return [_object(path, n, _loads(path, n, line)) for n, line in enumerate(complete.splitlines(), 1) if line.strip()]
+    complete, _, _ = _read_bytes(path).rpartition(b"\n")
+    # Not splitlines: texts may hold U+2028 and other marks that end a line for Python alone.
+    return [Line(n, raw).parse(path) for n, raw in enumerate(complete.split(b"\n"), 1) if raw.strip()]
 
 
 def append_row(path: Path, value: JsonObject) -> None:
-    """Append one object as a line and flush it to disk; a torn line left by an earlier crash is cut off first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = _dumps(value).encode() + b"\n"
+    """Append one object as a line and flush it to disk; a torn line left by an earlier crash is cut off first.
+
+    Raises:
+        DataError, DiskRefused: as in :func:`write_jsonl`.
+    """
+    line = f"{_dumps(value)}\n".encode(errors=_SURROGATES)
+    with guard_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with guard_disk(path), path.open("a+b") as file:
         size = file.seek(0, os.SEEK_END)
         if size:
@@ -148,11 +140,11 @@ def write_jsonl(path: Path, rows: Iterable[object]) -> int:
     """Write objects one a line, atomically; returns how many.
 
     Raises:
-        DataError: a value JSON has no form for, such as NaN.
+        DataError: a value JSON has no form for, such as NaN or a date.
         DiskRefused: as in :func:`open_atomic`.
     """
     lines = [_dumps(row) for row in rows]
-    write_bytes(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass"))
+    write_bytes(path, "".join(f"{line}\n" for line in lines).encode(errors=_SURROGATES))
     return len(lines)
 
 
@@ -163,7 +155,7 @@ def write_json(path: Path, value: object, *, ascii_only: bool = False) -> None:
         DataError, DiskRefused: as in :func:`write_jsonl`.
     """
     text = _dumps(value, ascii_only=ascii_only, indent=2)
-    write_bytes(path, f"{text}\n".encode("utf-8", "surrogatepass"))
+    write_bytes(path, f"{text}\n".encode(errors=_SURROGATES))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -239,12 +231,6 @@ class guard_disk:
             ) from error
 
 
-def _array(path: Path, text: str) -> Iterator[Row]:
-    values = _loads(path, 1, text)
-    for position, value in enumerate(cast("list[object]", values), start=1):
-        yield Row(position, _object(path, position, value))
-
-
 def parse_json(text: str, *, nan: bool = True) -> Any:
     """Parse one JSON value; with ``nan`` also NaN and Infinity, which Python writes and JSON does not have.
 
@@ -267,6 +253,35 @@ def parse_json(text: str, *, nan: bool = True) -> Any:
         raise json.JSONDecodeError("a number of too many digits", text, found.start() if found else 0) from error
 
 
+def _is_lines(text: str) -> bool:
+    first, _, rest = text.lstrip().partition("\n")
+    if not rest.strip():
+        return False
+    try:
+        parse_json(first)
+    except json.JSONDecodeError:
+        return False
+    return True
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read as a file ({error.strerror or error})") from error
+
+
+def _decode(path: Path, raw: bytes, *, line: int = 1) -> str:
+    """Decode UTF-8 that begins on line ``line`` of the file."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line += raw.count(b"\n", 0, error.start)
+        raise DataError(f"{path}:{line}: not UTF-8 (byte 0x{raw[error.start]:02x})", hint="save the file as UTF-8 and try again") from error
+
+
 def _loads(path: Path, line: int, text: str) -> Any:
     try:
         return parse_json(text)
@@ -278,8 +293,9 @@ def _loads(path: Path, line: int, text: str) -> Any:
 def _dumps(value: object, *, ascii_only: bool = False, indent: int | None = None) -> str:
     try:
         return json.dumps(value, ensure_ascii=ascii_only, indent=indent, allow_nan=False)
-    except ValueError as error:
-        raise DataError(f"a value cannot be written as JSON: {error}", hint="write null or text instead of NaN and infinity") from error
+    except (ValueError, TypeError) as error:
+        hint = "write null or text instead of NaN, infinity, dates and other objects"
+        raise DataError(f"a value cannot be written as JSON: {error}", hint=hint) from error
     except RecursionError as error:
         raise DataError("a value cannot be written as JSON: nested too deeply", hint="flatten it, or write it as JSON text") from error
 

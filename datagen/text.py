@@ -15,34 +15,14 @@ _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]+")
 _OTHER_UNIT = re.compile(rf"[^\W_{CJK}]+(?:[.,:][0-9]+)*|[^\s\w]", re.UNICODE)
 _WORD_UNIT = re.compile(rf"[{CJK}]|[^\W_{CJK}]+", re.UNICODE)
 _CLOSERS = "”’」』）)】》\"'"
+_OPENERS = "“‘「『(（【《\"'"
 _TERMINATORS = "。！？；!?;…"
 _LONGEST_MARKER = 24
 _ABBREVIATIONS = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "st",
-        "vs",
-        "etc",
-        "no",
-        "inc",
-        "ltd",
-        "co",
-        "e.g",
-        "i.e",
-        "approx",
-        "dept",
-        "fig",
-        "sec",
-        "p.m",
-        "a.m",
-        "u.s",
-        "jr",
-        "sr",
-    ]
+    (
+        *("mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "etc", "no", "e.g", "i.e", "p.m", "a.m", "u.s"),
+        *("inc", "ltd", "co", "approx", "dept", "fig", "sec"),
+    )
 )
 
 
@@ -124,6 +104,6 @@ def _ends_sentence(text: str, i: int, start: int) -> bool:
         return False
     # A window: looking back to the start would take quadratic time on a long line without an end.
     before = text[max(start, i - _LONGEST_MARKER) : i].split()
-    word = before[-1].lower() if before else ""
+    word = before[-1].lower().lstrip(_OPENERS) if before else ""
     numbers_item = word.isdigit() and len(before) == 1 and i - start < _LONGEST_MARKER
     return not (word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha()) or numbers_item)

@@ -67,7 +67,7 @@ class Workspace:
         """Return the numbers of iterations begun, in order."""
         if not self.iterations.is_dir():
             return []
-        return sorted(int(p.name) for p in self.iterations.iterdir() if p.is_dir() and p.name.isdigit())
+        return sorted(int(p.name) for p in self.iterations.iterdir() if p.is_dir() and p.name.isdecimal())
 
     @contextmanager
     def lock(self) -> Generator[None]:
@@ -75,20 +75,19 @@ class Workspace:
 
         Raises:
             WorkspaceBusy: another process holds it; the message names its process id.
+            DiskRefused: the workspace may not be written to.
         """
+        lock = FileLock(self.state / "lock")
+        owner = self.state / "lock.owner"
         with guard_disk(self.state):
             self.state.mkdir(parents=True, exist_ok=True)
-        path = self.state / "lock"
-        lock = FileLock(path)
-        owner = self.state / "lock.owner"
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            pid = json.loads(owner.read_text())["pid"] if owner.exists() else "unknown"
-            raise WorkspaceBusy(
-                f"workspace {self.root} is in use by another datagen (process {pid})",
-                hint="wait until it ends, or use another workspace with -w DIR",
-            ) from error
+            try:
+                lock.acquire(timeout=0)
+            except Timeout as error:
+                raise WorkspaceBusy(
+                    f"workspace {self.root} is in use by another datagen (process {_process(owner)})",
+                    hint="wait until it ends, or use another workspace with -w DIR",
+                ) from error
         try:
             with guard_disk(owner):
                 owner.write_text(json.dumps({"pid": os.getpid()}))
@@ -98,12 +97,21 @@ class Workspace:
             lock.release()
 
 
+def _process(owner: Path) -> str:
+    """Return the process id in a lock's owner file, which its process may be writing or removing just now."""
+    try:
+        return str(json.loads(owner.read_text())["pid"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return "unknown"
+
+
 def scaffold(root: Path) -> list[Path]:
     """Make ``docs/``, ``data/``, ``pipelines/quickstart.yaml`` and ``.gitignore`` below ``root``; return what was not there before."""
     made: list[Path] = []
     for folder in (root / "docs", root / "data"):
         if not folder.exists():
-            folder.mkdir(parents=True)
+            with guard_disk(folder):
+                folder.mkdir(parents=True)
             made.append(folder)
     for target, content in (
         (root / "pipelines" / "quickstart.yaml", find("pipelines", "quickstart", ".yaml").read_bytes()),

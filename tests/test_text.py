@@ -34,6 +34,7 @@ def test_chinese_sentences(text: str, expected: list[str]) -> None:
         ("The fee is 3.5 percent. It rose in version 2.10.1 only.", ["The fee is 3.5 percent.", "It rose in version 2.10.1 only."]),
         ("Ask Dr. Lee at the desk. She is in.", ["Ask Dr. Lee at the desk.", "She is in."]),
         ("Bring papers, e.g. a passport. Then sign.", ["Bring papers, e.g. a passport.", "Then sign."]),
+        ("Bring papers (e.g. a passport). Then sign.", ["Bring papers (e.g. a passport).", "Then sign."]),
         ('He said "we close at ten." Then he left.', ['He said "we close at ten."', "Then he left."]),
         ("Can I bring a dog? Yes! It costs USD 5", ["Can I bring a dog?", "Yes!", "It costs USD 5"]),
         ("See datagen.example for help", ["See datagen.example for help"]),

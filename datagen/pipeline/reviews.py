@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from datagen.errors import DataError, ReviewConflict, UsageError
 from datagen.hashing import fingerprint
-from datagen.jsonl import append_row, guard_disk
+from datagen.jsonl import append_row, guard_disk, parse_json
 from datagen.schemas.record import Frozen, Record
 from datagen.schemas.sample import Sample
 from datagen.schemas.stage import Dropped, StageResult
@@ -168,10 +168,12 @@ class ReviewLog:
     def _read(self, line: bytes) -> Decision:
         self._lines += 1
         try:
-            return Decision.model_validate_json(line)
-        except ValidationError as error:
+            # Not pydantic's reader, which refuses the escape of a lone surrogate that a sample may hold.
+            return Decision.model_validate(parse_json(line.decode()))
+        except ValueError as error:
+            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             hint = "restore the file from a copy, or remove that line: each line is one decision"
-            raise DataError(f"{self.path}:{self._lines}: not a decision: {error.errors()[0]['msg']}", hint=hint) from error
+            raise DataError(f"{self.path}:{self._lines}: not a decision: {why}", hint=hint) from error
 
     def _came_from(self, sample: Sample, earlier: str) -> bool:
         origin: Sample | None = sample
