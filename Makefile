@@ -69,7 +69,9 @@ bench-probe: $(STAMP)
 	$(BIN)/python tests/bench/probe_peers.py gemma3-270m
 	$(BIN)/python tests/bench/probe_peers.py smollm2-135m
 	$(BIN)/python tests/bench/probe_simulation.py
-	$(BIN)/python tests/bench/probe_bank.py run --seconds 3600
+	$(BIN)/python tests/bench/probe_noise.py run
+	$(BIN)/python tests/bench/probe_noise.py report
+	$(BIN)/python tests/bench/probe_bank.py run
 	$(BIN)/python tests/bench/probe_bank.py report
 
 # Throughput of the client against a loopback endpoint; curator and data-designer beside it where their venvs exist.

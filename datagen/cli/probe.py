@@ -41,8 +41,9 @@ def probe(
     robust: Annotated[bool, typer.Option("--robust", help="Compare at a third of the rate and under the other budget too.")] = False,
     resume: Annotated[bool, typer.Option("--resume/--fresh", help="Go on from stored runs and checkpoints, or train all again.")] = True,
     engine: Annotated[
-        Literal["serial", "processes", "ray"], typer.Option("--engine", help="Who trains: this process, one a GPU or core, or Ray.")
-    ] = "serial",
+        Literal["auto", "serial", "processes", "ray"],
+        typer.Option("--engine", help="Who trains: this process, one a GPU or core, Ray; auto: what is fastest here."),
+    ] = "auto",
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Runs at once, but for serial.")] = None,
     retrieval: Annotated[
         bool, typer.Option("--retrieval", help="Fine-tune or retrieve: base, base + retrieved passages, tuned, tuned + retrieved.")

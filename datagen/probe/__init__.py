@@ -60,7 +60,7 @@ def run_probe(
     look: int = 1,
     robust: bool = False,
     resume: bool = True,
-    engine: Literal["serial", "processes", "ray"] = "serial",
+    engine: Literal["auto", "serial", "processes", "ray"] = "auto",
     workers: int | None = None,
     vault: Sequence[Sample] = (),
     vault_log: Path | None = None,

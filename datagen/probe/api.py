@@ -12,9 +12,9 @@ from datagen.dedup.leakage.refusal import NamedRows, refuse_leaks
 from datagen.hashing import fingerprint
 from datagen.jsonl import write_json
 from datagen.probe.config import ProbeConfig
-from datagen.probe.engine.execute import execute
-from datagen.probe.engine.job import BASE, ArmName, Comparison, Engine, Job, RunSpec, comparisons, missing, plan
-from datagen.probe.engine.parallel import execute_parallel
+from datagen.probe.engine.execute import execute, execute_at
+from datagen.probe.engine.job import BASE, ArmName, Comparison, Job, RunSpec, comparisons, missing, plan
+from datagen.probe.engine.place import Engine, choose_place
 from datagen.probe.measure.collect import collect_answers
 from datagen.probe.measure.vault import open_vault
 from datagen.probe.progress import OnExpected, OnProgress
@@ -43,7 +43,7 @@ def run_probe(
     look: int = 1,
     robust: bool = False,
     resume: bool = True,
-    engine: Engine = "serial",
+    engine: Engine = "auto",
     workers: int | None = None,
     vault: Sequence[Sample] = (),
     vault_log: Path | None = None,
@@ -63,7 +63,8 @@ def run_probe(
         look: how many verdicts this campaign has taken on this exam, this one included (alpha spending).
         robust: also compare at a third of the learning rate and under the other budget; see :attr:`ProbeResult.robust`.
         resume: use finished runs and go on from checkpoints; False trains everything again.
-        engine: who computes missing runs: ``serial`` this process, ``processes`` one a GPU (or core), ``ray`` a Ray cluster.
+        engine: who computes missing runs: ``serial`` this process, ``processes`` several of this machine (one a GPU, or one a core),
+            ``ray`` a Ray cluster; ``auto``: see :func:`datagen.probe.engine.place.choose_place`.
         workers: runs computed at once by the last two.
         vault: questions scored only if the verdict is BETTER; each opening is written to ``vault_log`` (default: beside ``runs_dir``).
         allow_leaks: probe although training rows leak into the exam or the vault; see :mod:`datagen.dedup.leakage.refusal`.
@@ -73,6 +74,7 @@ def run_probe(
     Raises:
         UsageError: an arm or the exam is empty, the model does not exist, or the vault was opened too often.
         DataError: a row has nothing to learn, or training rows leak into the exam or the vault.
+        DatagenError: a training process died.
         MissingExtra: torch, transformers, peft or ray is needed and not installed.
     """
     begun = time.monotonic()
@@ -99,10 +101,9 @@ def run_probe(
         on_expected(expected)
     if expected is not None and todo:
         job.note(expected.sentence.en)
-    if engine == "serial" or len(todo) < 2:
-        execute(job, todo)
-    else:
-        execute_parallel(job, todo, engine=engine, workers=workers)
+    if todo:
+        weights = job.source.prepare(job.dtype, on_note=job.note)
+        execute_at(job, todo, choose_place(engine, workers, device=job.device, weights=weights, runs=len(specs)))
 
     headline = job.runs_of(wanted[0])
     losses = base + _losses(job, headline)

@@ -1,7 +1,7 @@
 """A bank of real runs on the example documents: is the verdict honest and does it find what was planted?
 
-    python tests/bench/probe_bank.py run [--seconds 280] [--model gemma3-270m]    compute missing runs, most telling first, and stop in time
-    python tests/bench/probe_bank.py report                                       one JSON object from the runs there are
+    python tests/bench/probe_bank.py run [--model gemma3-270m]       compute missing runs, most telling first
+    python tests/bench/probe_bank.py report [--model gemma3-270m]    one JSON object from the runs there are
 
 Runs lie in ``~/.cache/datagen-bench/bank`` by content hash, so the command may be killed and called again. Rows and exam come from the
 quickstart recipe (offline generator). Every variant is made of ``ROWS`` training rows; one has known defects, one more rows, and so on.
@@ -13,8 +13,7 @@ import json
 import random
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,31 +21,31 @@ import numpy as np
 
 from datagen.jsonl import read_rows
 from datagen.probe.config import ProbeConfig
-from datagen.probe.engine.execute import execute
-from datagen.probe.engine.job import BASE, Job, RunSpec, plan
+from datagen.probe.growth.bank import Bank, Job, base_job
+from datagen.probe.progress import ProbeProgress
 from datagen.probe.stats import estimate as st
 from datagen.probe.stats.verdict import Rules, compare, decide
-from datagen.probe.store import runs
 from datagen.probe.store.losses import LossRow
 from datagen.schemas.record import ConversationRecord, Message
 from datagen.schemas.sample import Sample
 
 HOME = Path("~/.cache/datagen-bench").expanduser()
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = 48
+ROWS = 100
 QUESTIONS = 64
-CONFIG = ProbeConfig(epochs=2, learning_rate=5e-4, evals_per_run=1, answers=0, batch_size=8)
-REDUCED_STEPS = 2
-"""Steps of the reduced budget: one seed of these against two seeds of the full 12 is 8 % of the compute."""
-NOISE = [(rate, schedule) for rate in (3e-4, 1e-3) for schedule in ("linear", "constant")]
+CONFIG = ProbeConfig(epochs=1, learning_rate=1e-3, evals_per_run=1, answers=0, batch_size=8)
+REDUCED_STEPS = 3
+"""Optimizer steps of the reduced budget: one seed of these against three seeds of a whole pass."""
+PLANTED = ("wrong_10", "half", "documents_removed")
+OTHERS = ("more", "wrong_all", "wrong_30", "truncated", "other_rows", "quarter", "copied", "zh_only", "en_only")
+NULL_SEEDS = 8
+SEEDS = 3
 
 
 class Run(NamedTuple):
     variant: str
     seed: int
-    steps: int
-    rate: float = CONFIG.learning_rate
-    schedule: str = "linear"
+    reduced: bool = False
 
 
 def pool_and_exam() -> tuple[list[Sample], list[Sample]]:
@@ -75,7 +74,7 @@ def variants(pool: Sequence[Sample]) -> dict[str, list[Sample]]:
     base = list(pool[:ROWS])
     rng = random.Random("variants")
     documents = sorted({s.provenance.document for s in base})
-    kept = set(documents[: 2 * len(documents) // 3])
+    kept = set(documents[::2])
     return {
         "baseline": base,
         "wrong_10": _wrong(base, 0.1, rng),
@@ -95,53 +94,63 @@ def variants(pool: Sequence[Sample]) -> dict[str, list[Sample]]:
 
 def wanted() -> list[Run]:
     """List the runs, those that prove most first."""
-    full = -(-ROWS // CONFIG.batch_size) * 2
-    planted = ["wrong_10", "half", "more"]
-    others = ["wrong_all", "wrong_30", "truncated", "other_rows", "quarter", "copied", "zh_only", "en_only", "documents_removed"]
-    listed = [Run(v, seed, full) for seed in range(3) for v in ("baseline", *planted)]
-    listed += [Run("baseline", seed, full) for seed in range(3, 8)]
-    listed += [Run(v, seed, full) for seed in range(2) for v in others]
-    listed += [Run(v, 0, REDUCED_STEPS) for v in ("baseline", *planted, *others)]
-    listed += [Run("baseline", seed, full, rate, schedule) for rate, schedule in NOISE for seed in range(3)]
-    return listed
+    listed = [Run(v, seed) for seed in range(SEEDS) for v in ("baseline", *PLANTED)]
+    listed += [Run("baseline", seed) for seed in range(SEEDS, NULL_SEEDS)]
+    listed += [Run(v, 0, reduced=True) for v in ("baseline", *PLANTED, *OTHERS)]
+    return listed + [Run(v, seed) for seed in range(SEEDS) for v in OTHERS]
 
 
-def compute(seconds: float, model: str) -> None:
-    """Compute missing runs until the time is up (a run that is started is finished)."""
-    begun = time.monotonic()
-    jobs = _jobs(model)
-    slowest = 0.0
-    first = jobs("baseline", "linear")
-    _execute(first, RunSpec(BASE, -1, 0, 0.0))
-    for run in wanted():
-        if time.monotonic() - begun + slowest > seconds:
-            return
-        job = jobs(run.variant, run.schedule)
-        job.backend = first.load()
-        started = time.monotonic()
-        if _execute(job, _spec(job, run)):
-            slowest = max(slowest, time.monotonic() - started)
-            sys.stderr.write(f"{run.variant} seed {run.seed} {run.steps} steps: {time.monotonic() - started:.0f} s\n")
+class Variants:
+    """The bank's runs of one model."""
+
+    def __init__(self, model: str) -> None:
+        pool, exam = pool_and_exam()
+        self._made = variants(pool)
+        self._config = CONFIG.model_copy(update={"model": model})
+        self._bank = Bank(exam, config=self._config, runs_dir=HOME / "bank", on_progress=tell)
+
+    def job(self, run: Run) -> Job:
+        rows = self._made[run.variant]
+        batches = -(-len(rows) // CONFIG.batch_size)
+        epochs = REDUCED_STEPS / batches if run.reduced else CONFIG.epochs
+        return Job(run.variant, rows, run.seed, self._config.model_copy(update={"epochs": epochs}))
+
+    def compute(self) -> None:
+        self._bank.run([base_job(self._config), *(self.job(run) for run in wanted())])
+
+    def finished(self) -> dict[Run, list[LossRow]]:
+        """Return the final losses of the runs there are."""
+        return {run: self._bank.run([job]) for run in wanted() if not self._bank.missing([job := self.job(run)])}
+
+    def untrained(self) -> list[LossRow]:
+        return self._bank.run([base_job(self._config)])
+
+    def steps(self, run: Run) -> int:
+        return self.job(run).config.steps_for(len(self._made[run.variant]))
+
+
+def tell(progress: ProbeProgress) -> None:
+    if progress.note and progress.eta_s is not None:
+        sys.stderr.write(f"\r{progress.done}/{progress.total} steps, {progress.eta_s:.0f} s left: {progress.note}\x1b[K")
 
 
 def report(model: str) -> dict[str, object]:
     """Judge the runs there are."""
-    jobs = _jobs(model)
-    rows: dict[Run, list[LossRow]] = {}
-    for run in wanted():
-        job = jobs(run.variant, run.schedule)
-        folder = job.folder(_spec(job, run))
-        if runs.load_info(folder) is not None:
-            rows[run] = runs.load_losses(folder, run.variant)
-    base = runs.load_losses(jobs("baseline", "linear").folder(RunSpec(BASE, -1, 0, 0.0)), BASE)
-    full = wanted()[0].steps
-    store = base + [r for run, own in rows.items() if run.steps == full and run.rate == CONFIG.learning_rate for r in own]
+    bank = Variants(model)
+    rows = bank.finished()
+    base = bank.untrained()
+    store = base + [r for run, own in rows.items() if not run.reduced for r in own]
     losses = {run: _mean(own) for run, own in rows.items()}
-    seeds = [losses[r] for r in losses if r[:3] == ("baseline", r.seed, full) and r.rate == CONFIG.learning_rate]
+    seeds = [losses[run] for run in losses if run.variant == "baseline" and not run.reduced]
+    # Three seeds an arm in every comparison, as in a probe; the baseline's other seeds are there for the null comparisons.
+    compared = [r for r in store if r.seed < SEEDS]
     rules = Rules(CONFIG.delta, CONFIG.alpha_level, 1)
+    asked = [("baseline", v) for v in (*PLANTED, *OTHERS)] + [("documents_removed", "baseline")]
     found = {
-        v: compare(store, baseline="baseline", new=v, eval_set="recall", rules=rules)
-        for v in sorted({r.arm for r in store} - {BASE, "baseline"})
+        f"{new} against {old}": c
+        for old, new in asked
+        if {(old, 1), (new, 1)} <= {(r.arm, r.seed) for r in compared}
+        and (c := compare(compared, baseline=old, new=new, eval_set="recall", rules=rules)) is not None
     }
     return {
         "model": model,
@@ -152,12 +161,11 @@ def report(model: str) -> dict[str, object]:
         "verdicts": {
             v: {"verdict": c.verdict, "delta": round(c.delta, 4), "low": round(c.low, 4), "high": round(c.high, 4), "seeds": c.seeds,
                 "documents": c.documents, "seed_sd": round(c.seed_sd, 4), "document_sd": round(c.document_sd, 4)}
-            for v, c in found.items() if c is not None
+            for v, c in found.items()
         },
         "null": _null_comparisons([r for r in store if r.arm == "baseline"]),
-        "power_wrong_10": _power(store),
-        "decision_accuracy": _decisions(losses, full),
-        "noise_table": _noise_table(losses),
+        "power_wrong_10": _power(compared),
+        "decision_accuracy": _decisions(losses, {run: bank.steps(run) for run in rows}),
     }
 
 
@@ -211,63 +219,26 @@ def _power(store: Sequence[LossRow], draws: int = 400) -> dict[str, float]:
     return {"draws": draws, "seeds": len(seeds), "found": hits / draws}
 
 
-def _decisions(losses: dict[Run, float], full: int) -> dict[str, object]:
-    """Compare the order of variants at the reduced budget with the full one's, over pairs whose full losses differ by 2 sd of a mean."""
-    at_full: dict[str, list[float]] = {}
-    reduced: dict[str, float] = {}
-    for run, loss in losses.items():
-        if run.rate == CONFIG.learning_rate and run.schedule == "linear":
-            if run.steps == full and run.seed < 2:
-                at_full.setdefault(run.variant, []).append(loss)
-            elif run.steps == REDUCED_STEPS:
-                reduced[run.variant] = loss
-    names = sorted(v for v in at_full if v in reduced and len(at_full[v]) == 2)
+def _decisions(losses: dict[Run, float], steps: dict[Run, int]) -> dict[str, object]:
+    """Compare the order of variants at the reduced budget with the full one's, over pairs whose full losses differ by 2 sd of a difference
+    of means."""
+    full = {v: [losses[run] for s in range(SEEDS) if (run := Run(v, s)) in losses] for v in ("baseline", *PLANTED, *OTHERS)}
+    names = sorted(v for v, own in full.items() if len(own) == SEEDS and Run(v, 0, reduced=True) in losses)
     if len(names) < 3:
         return {}
-    sd = float(np.mean([np.var(at_full[v], ddof=1) for v in names])) ** 0.5
-    pairs = [(a, b) for a, b in itertools.combinations(names, 2) if abs(np.mean(at_full[a]) - np.mean(at_full[b])) > 2 * sd]
-    agree = [(np.mean(at_full[a]) < np.mean(at_full[b])) == (reduced[a] < reduced[b]) for a, b in pairs]
-    compute_share = REDUCED_STEPS / (2 * full)
-    return {"variants": len(names), "pairs_that_differ": len(pairs), "agreement": float(np.mean(agree)), "compute": round(compute_share, 3)}
-
-
-def _noise_table(losses: dict[Run, float]) -> list[dict[str, object]]:
-    full = wanted()[0].steps
-    table: list[dict[str, object]] = []
-    for rate, schedule in [*NOISE, (CONFIG.learning_rate, "linear")]:
-        like = ("baseline", full, rate, schedule)
-        own = [x for r, x in losses.items() if (r.variant, r.steps, r.rate, r.schedule) == like and r.seed < 3]
-        if len(own) == 3:
-            sd = float(np.std(own, ddof=1))
-            table.append({"rate": rate, "schedule": schedule, "loss": round(float(np.mean(own)), 4), "seed_sd": round(sd, 4)})
-    return table
-
-
-def _jobs(model: str) -> Callable[[str, str], Job]:
-    pool, exam = pool_and_exam()
-    made = variants(pool)
-    known: dict[tuple[str, str], Job] = {}
-
-    def job(variant: str, schedule: str) -> Job:
-        if (variant, schedule) not in known:
-            config = CONFIG.model_copy(update={"model": model, "schedule": schedule})
-            known[variant, schedule] = plan(made[variant], exam, None, config, HOME / "bank", None)
-        return known[variant, schedule]
-
-    return job
-
-
-def _spec(job: Job, run: Run) -> RunSpec:
-    """Give larger and smaller sets the same number of epochs, unless the budget is the reduced one."""
-    steps = run.steps if run.steps == REDUCED_STEPS else job.config.steps_for(len(job.arms["new"]))
-    return RunSpec("new", run.seed, steps, run.rate)
-
-
-def _execute(job: Job, spec: RunSpec) -> bool:
-    if runs.load_info(job.folder(spec)) is not None:
-        return False
-    execute(job, [spec])
-    return True
+    deviation = (float(np.mean([np.var(full[v], ddof=1) for v in names])) * 2 / SEEDS) ** 0.5
+    reduced = {v: losses[Run(v, 0, reduced=True)] for v in names}
+    pairs = [(a, b) for a, b in itertools.combinations(names, 2) if abs(np.mean(full[a]) - np.mean(full[b])) > 2 * deviation]
+    agree = [(np.mean(full[a]) < np.mean(full[b])) == (reduced[a] < reduced[b]) for a, b in pairs]
+    spent = sum(steps[Run(v, 0, reduced=True)] for v in names) / sum(steps[Run(v, s)] for v in names for s in range(SEEDS))
+    return {
+        "variants": len(names),
+        "pairs_that_differ": len(pairs),
+        "agreement": float(np.mean(agree)),
+        "compute": round(spent, 3),
+        "full": {v: round(float(np.mean(full[v])), 4) for v in names},
+        "reduced": {v: round(reduced[v], 4) for v in names},
+    }
 
 
 def _mean(own: Sequence[LossRow]) -> float:
@@ -302,10 +273,9 @@ def _wrong(rows: Sequence[Sample], share: float, rng: random.Random) -> list[Sam
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", choices=("run", "report"))
-    parser.add_argument("--seconds", type=float, default=280)
     parser.add_argument("--model", default="gemma3-270m")
     given = parser.parse_args()
     if given.action == "run":
-        compute(given.seconds, given.model)
+        Variants(given.model).compute()
     else:
         sys.stdout.write(json.dumps(report(given.model), indent=1) + "\n")

@@ -1,14 +1,64 @@
-"""Computing runs in this process, one after another; each is stored as it finishes. Imports torch where it is needed."""
+"""Computing a probe's runs, here or elsewhere; each is stored as it finishes. Imports torch where it is needed."""
 
 import time
 from collections.abc import Sequence
 
 from datagen.probe.engine.job import BASE, Job, RunSpec
+from datagen.probe.engine.on_ray import compute_on_ray
+from datagen.probe.engine.place import Place
+from datagen.probe.engine.processes import compute_in_processes
+from datagen.probe.engine.worker import OnStep
+from datagen.probe.progress import ProbeProgress
 from datagen.probe.store import runs
 
 
+class Runs:
+    """A job's runs, computed one at a time by whoever holds this."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job.to_send()
+
+    def compute(self, run: RunSpec, on_step: OnStep) -> None:
+        def tell(progress: ProbeProgress) -> None:
+            on_step(progress.done, progress.note)
+
+        self._job.done = 0
+        self._job.on_progress = tell
+        execute(self._job, [run])
+
+
+def execute_at(job: Job, specs: Sequence[RunSpec], place: Place) -> None:
+    """Compute missing runs where ``place`` says.
+
+    Raises:
+        MissingExtra: Ray is asked for and not installed.
+        DatagenError: a process died.
+    """
+    if place.engine == "serial" or not specs:
+        execute(job, specs)
+        return
+    job.source.prepare(job.dtype, on_note=job.note)  # convert once, before the workers would
+    job.backend, job.encoded = None, {}  # the workers load their own; this process has no use for it until they are done
+    job.note(f"{len(specs)} runs, {place.workers} at once")
+    job.started = time.monotonic()
+    finished, computed = job.done, job.computed
+    made: dict[int, int] = {}
+    doing: dict[int, str] = {}
+
+    def step(number: int, done: int, note: str) -> None:
+        made[number] = done if note else specs[number].steps
+        doing[number] = note
+        job.done, job.computed = finished + sum(made.values()), computed + sum(made.values())
+        job.note(" · ".join(n for n in doing.values() if n) or f"{len(specs)} runs done")
+
+    if place.engine == "ray":
+        compute_on_ray(Runs(job), specs, place, on_done=lambda number: step(number, 0, ""))
+    else:
+        compute_in_processes(Runs(job), specs, place, on_step=step)
+
+
 def execute(job: Job, specs: Sequence[RunSpec]) -> None:
-    """Compute missing runs."""
+    """Compute missing runs in this process, one after another."""
     for spec in specs:
         if spec.arm == BASE:
             _score_untrained(job, spec)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from datagen.probe.train.objective import References
 
 ArmName = Literal["baseline", "new"]
-Engine = Literal["serial", "processes", "ray"]
 BASE: Literal["base"] = "base"
 
 

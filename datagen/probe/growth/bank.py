@@ -6,6 +6,7 @@ killed goes on where it was. Completions only (stage ``sft``).
 Torch is imported only when something must be trained.
 """
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from datagen.dedup.leakage.refusal import NamedRows, refuse_leaks
 from datagen.errors import UsageError
 from datagen.hashing import fingerprint
 from datagen.probe.config import ProbeConfig
+from datagen.probe.engine.place import choose_place
+from datagen.probe.engine.processes import compute_in_processes
+from datagen.probe.engine.worker import OnStep
 from datagen.probe.models.catalogue import Dtype
 from datagen.probe.models.known import resolve_model
 from datagen.probe.progress import OnProgress, ProbeProgress
@@ -99,17 +103,16 @@ class Bank:
         return list(found.values())
 
     def run(self, jobs: Sequence[Job]) -> list[LossRow]:
-        """Train what is missing, and return the final losses of every job under its arm's name.
+        """Train what is missing, here or in several processes, and return the final losses of every job under its arm's name.
 
         Raises:
             UsageError: a job's rows are empty although it is not the untrained model.
             DataError: a row has nothing to learn.
+            DatagenError: a training process died.
         """
         todo = self.missing(jobs)
-        steps = [_steps(job) for job in todo]
-        started = time.monotonic()
-        for n, job in enumerate(todo):
-            self._train(job, sum(steps[:n]), sum(steps), started)
+        if todo:
+            self._compute_all(todo, planned=len(jobs))
         losses: list[LossRow] = []
         for job in jobs:
             losses += [row for row in runs.load_losses(self.folder(job), job.arm) if row.final]
@@ -148,28 +151,57 @@ class Bank:
         """Say what is done now, outside training."""
         self._tell(0, 0, None, text)
 
-    def _train(self, job: Job, before: int, total: int, started: float) -> None:
+    def compute(self, run: Job, on_step: OnStep) -> None:
+        """Train one job, or score the untrained model, and store it."""
         from datagen.probe.train.evaluate import evaluate_base
         from datagen.probe.train.loop import Task, Trained, train_run
 
-        backend = self.loaded(job.config)
-        exam, folder = self.encode(self.exam, job.config), runs.begin(self.folder(job))
-        if not job.rows:
+        backend = self.loaded(run.config)
+        exam, folder = self.encode(self.exam, run.config), runs.begin(self.folder(run))
+        if not run.rows:
             clock = time.monotonic()
-            losses = evaluate_base(backend, exam.examples, config=job.config)
+            losses = evaluate_base(backend, exam.examples, config=run.config)
             trained = Trained(steps=0, tokens=0, evals=[(0, losses)], seconds=time.monotonic() - clock)
             runs.finish(folder, runs.Finished(folder.name, BASE_SEED, trained, rows=0, truncated=0))
             return
 
         def step(done: int) -> None:
-            rate = (time.monotonic() - started) / (before + done)
-            self._tell(before + done, total, rate * (total - before - done), f"{job.arm}, seed {job.seed + 1}")
+            on_step(done, f"{run.arm}, seed {run.seed + 1}")
 
-        rows = self.encode(job.rows, job.config)
-        task = Task(rows.examples, exam.examples, job.config, job.seed, _steps(job))
+        rows = self.encode(run.rows, run.config)
+        task = Task(rows.examples, exam.examples, run.config, run.seed, _steps(run))
         trained = train_run(backend, task, folder=folder, on_step=step)
-        runs.finish(folder, runs.Finished(folder.name, job.seed, trained, rows=len(job.rows), truncated=rows.truncated), backend)
-        self.trained += 1
+        runs.finish(folder, runs.Finished(folder.name, run.seed, trained, rows=len(run.rows), truncated=rows.truncated), backend)
+
+    def _compute_all(self, todo: Sequence[Job], *, planned: int) -> None:
+        weights = self.source.prepare(self.dtype, on_note=self.note)
+        place = choose_place("auto", None, device=self.device, weights=weights, runs=planned)
+        steps = [_steps(job) for job in todo]
+        made: dict[int, int] = {}
+        doing: dict[int, str] = {}
+        started = time.monotonic()
+
+        def tell(number: int, done: int, note: str) -> None:
+            made[number], doing[number] = done if note else steps[number], note
+            total = sum(made.values())
+            eta = (time.monotonic() - started) / total * (sum(steps) - total) if total else None
+            self._tell(total, sum(steps), eta, " · ".join(n for n in doing.values() if n) or f"{len(made)} of {len(todo)} runs done")
+
+        if place.engine == "serial":
+            for number, job in enumerate(todo):
+                self.compute(job, lambda done, note, number=number: tell(number, done, note))
+                tell(number, steps[number], "")
+        else:
+            self._backend, self._shape, self._encoded = None, "", {}  # the workers load their own
+            self.note(f"{len(todo)} runs, {place.workers} at once")
+            compute_in_processes(self._to_send(), todo, place, on_step=tell)
+        self.trained += sum(1 for job in todo if job.rows)
+
+    def _to_send(self) -> "Bank":
+        """Return a copy another process can be given: without model, tensors and listener."""
+        sent = copy.copy(self)
+        sent._on_progress, sent._backend, sent._shape, sent._encoded = None, None, "", {}
+        return sent
 
     def _tell(self, done: int, total: int, eta_s: float | None, note: str) -> None:
         if self._on_progress:
