@@ -4,6 +4,7 @@ A run does not depend on who computes it, on CPUs up to the rounding of another 
 checkpoints where this process would; a killed probe goes on from them whatever engine is asked next.
 """
 
+import contextlib
 import os
 import pickle
 import subprocess
@@ -72,7 +73,8 @@ class _Worker:
             env=environment,
         )
         self._send((computes, place.threads))
-        threading.Thread(target=self._listen, args=(told,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(told,), daemon=True)
+        self._listener.start()
 
     def take(self, waiting: "deque[tuple[int, Any]]") -> bool:
         """Begin the next run; False if there is none."""
@@ -97,7 +99,11 @@ class _Worker:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        self._said.close()
+        self._listener.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._said):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):  # what was not sent to a dead process is of no use
+                pipe.close()
 
     def _send(self, value: object) -> None:
         assert self._process.stdin is not None

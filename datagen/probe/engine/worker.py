@@ -43,13 +43,14 @@ Message = Step | Done | Failed
 
 
 def main() -> None:
-    """Serve until stdin ends. The first pickle is a :class:`Computes` and a number of threads, the others are runs."""
+    """Serve until stdin ends. The first pickle is a :class:`Computes` and a number of threads (0: as torch likes), the others are runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C reaches the whole group: the parent decides
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever libraries print must not mix with reports
     orders = sys.stdin.buffer
     computes, threads = pickle.load(orders)
-    _use_threads(threads)
+    if threads:
+        _use_threads(threads)
     waiting: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_listen, args=(orders, waiting), daemon=True).start()
 
