@@ -93,8 +93,24 @@ class RetryingClient:
         task = asyncio.current_task()
         assert task is not None
         self._on_wire[task] = False
+        began_s = time.monotonic()
+        successes_before = self._successes
+        failures = tries = 0
         try:
-            return await self._persist(request)
+            while True:
+                try:
+                    response = await self._exchange(request, task)
+                except ExchangeFailed as failure:
+                    tries += 1
+                    failures += failure.kind != "throttled"
+                    gave_up = failures >= self._policy.max_failures or time.monotonic() - began_s > self._policy.patience_s
+                    too_long = (failure.retry_after_s or 0) > self._policy.longest_retry_after_s
+                    if not failure.retryable or gave_up or too_long or self._draining:
+                        raise self._end(failure, tries, successes_before) from failure
+                    await asyncio.sleep(self._wait_s(tries, failure.retry_after_s))
+                else:
+                    self._successes += 1
+                    return response
         finally:
             del self._on_wire[task]
 
@@ -115,50 +131,25 @@ class RetryingClient:
         await self.drain()
         await self._adapter.aclose()
 
-    async def _persist(self, request: ChatRequest) -> ChatResponse:
-        began_s = time.monotonic()
-        successes_before = self._successes
-        failures = tries = 0
-        while True:
-            try:
-                response = await self._exchange(request)
-            except ExchangeFailed as failure:
-                tries += 1
-                failures += failure.kind != "throttled"
-                gave_up = failures >= self._policy.max_failures or time.monotonic() - began_s > self._policy.patience_s
-                too_long = (failure.retry_after_s or 0) > self._policy.longest_retry_after_s
-                if not failure.retryable or gave_up or too_long or self._draining:
-                    raise self._end(failure, tries, successes_before) from failure
-                await asyncio.sleep(self._wait_s(tries, failure.retry_after_s))
-            else:
-                self._successes += 1
-                return response
-
-    async def _exchange(self, request: ChatRequest) -> ChatResponse:
+    async def _exchange(self, request: ChatRequest, task: asyncio.Task[object]) -> ChatResponse:
         tokens = self._estimate(request) if self.limiter.tokens.limit is not None else 0.0
         async with self.limiter.slot(tokens) as slot:
             if self._broken:
                 raise self._broken
             async with self.budget.hold(request) as hold:
+                self._on_wire[task] = True
                 try:
-                    exchange = await self._send(request)
+                    exchange = await self._adapter.send(request)
                 except ExchangeFailed as failure:
                     self._refused(slot, failure)
                     raise
+                finally:
+                    self._on_wire[task] = False
                 response = exchange.response
                 hold.settle(response)
             self._completion += _MEMORY * (response.tokens_out - self._completion)
             self.limiter.succeeded(slot, response.tokens_in + response.tokens_out, exchange.allowances)
             return response
-
-    async def _send(self, request: ChatRequest) -> Exchange:
-        task = asyncio.current_task()
-        assert task is not None
-        self._on_wire[task] = True
-        try:
-            return await self._adapter.send(request)
-        finally:
-            self._on_wire[task] = False
 
     def _refused(self, slot: Slot, failure: ExchangeFailed) -> None:
         if failure.kind != "throttled":

@@ -7,9 +7,7 @@ Everything in the response store counts, so that a killed and restarted run keep
 """
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from datagen.clients.prices import Price
@@ -87,61 +85,70 @@ class Budget:
             hint="everything paid is stored; run again with a larger --budget to go on where this stopped",
         )
 
-    @asynccontextmanager
-    async def hold(self, request: ChatRequest) -> AsyncGenerator["Hold"]:
-        """Reserve the most one exchange can cost, while it is in flight.
+    def hold(self, request: ChatRequest) -> "Hold":
+        """Reserve the most one exchange can cost, while it is in flight (``async with``).
 
         Raises:
             BudgetExhausted: it does not fit, and nothing in flight could make room.
         """
-        if self.cap is None:
-            hold = Hold(0.0)
-            yield hold
-            self.account.spent += self.price.cost(*hold.used)
+        return Hold(self, self.most(request) if self.cap is not None else 0.0)
+
+    async def reserve(self, most: float) -> None:
+        """Take room for ``most`` dollars; :meth:`hold` does this and :meth:`free`."""
+        cap = self.cap
+        if cap is None:
             return
-        most = self.most(request)
-        while self.spent + self.account.reserved + most > self.cap:
-            if self.account.reserved <= 1e-12:
-                raise self._exhausted(self.cap, most, "request")
+        account = self.account
+        while account.spent + account.reserved + most > cap:
+            if account.reserved <= 1e-12:
+                raise self._exhausted(cap, most, "request")
             place = asyncio.get_running_loop().create_future()
-            self.account.waiting.append(place)
+            account.waiting.append(place)
             await place
-        self.account.reserved += most
-        hold = Hold(most)
-        try:
-            yield hold
-        except ExchangeFailed as failure:
-            self.account.spent += most if failure.maybe_billed else 0.0
-            raise
-        except asyncio.CancelledError:
-            self.account.spent += most
-            raise
-        else:
-            self.account.spent += self.price.cost(*hold.used)
-        finally:
-            self.account.reserved = max(0.0, self.account.reserved - most)
-            for place in self.account.waiting:
-                if not place.done():
-                    place.set_result(None)
-            self.account.waiting.clear()
+        account.reserved += most
+
+    def free(self, most: float, spent: float) -> None:
+        """Put what was spent in the place of a reservation, and let those try who wait for room."""
+        account = self.account
+        account.spent += spent
+        account.reserved = max(0.0, account.reserved - most)
+        for place in account.waiting:
+            if not place.done():
+                place.set_result(None)
+        account.waiting.clear()
 
 
 class Hold:
-    """One reservation, in dollars; ``used`` becomes the tokens the answer reports."""
+    """One reservation: ``most`` dollars until the block ends; then what :meth:`settle` was told, or all of it if it may be billed.
 
-    __slots__ = ("most", "used")
+    Written out, as contextlib's generator costs thrice as much and this is entered for every request.
+    """
 
-    def __init__(self, most: float) -> None:
+    __slots__ = ("_budget", "_used", "most")
+
+    def __init__(self, budget: Budget, most: float) -> None:
+        self._budget = budget
         self.most = most
-        self.used = (0, 0)
+        self._used = (0, 0)
 
     def settle(self, response: ChatResponse) -> None:
         """Put what an answer used in the reservation's place."""
-        self.used = (response.tokens_in, response.tokens_out)
+        self._used = (response.tokens_in, response.tokens_out)
+
+    async def __aenter__(self) -> "Hold":
+        await self._budget.reserve(self.most)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            spent = self._budget.price.cost(*self._used)
+        else:
+            # Whatever else ended it (cancelled, not stored): it may have been paid.
+            billed = error.maybe_billed if isinstance(error, ExchangeFailed) else True
+            spent = self.most if billed else 0.0
+        self._budget.free(self.most, spent)
 
 
 def _most_tokens_in(request: ChatRequest) -> int:
-    texts = [m.content for m in request.messages]
-    if request.schema is not None:
-        texts.append(json.dumps(request.schema, ensure_ascii=False))
-    return sum(len(t.encode("utf-8", "surrogatepass")) + TOKENS_PER_MESSAGE for t in texts)
+    schema = 0 if request.schema is None else len(request.schema_json()) + TOKENS_PER_MESSAGE
+    return schema + sum(len(m.content.encode("utf-8", "surrogatepass")) + TOKENS_PER_MESSAGE for m in request.messages)

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from datagen.clients.budget import Budget
 from datagen.clients.landing import Landing, Slot
@@ -11,7 +12,6 @@ from datagen.clients.prices import FREE
 from datagen.clients.store import Entry, ResponseStore
 from datagen.clients.types import ChatRequest, ChatResponse, Client
 from datagen.errors import DatagenError
-from datagen.hashing import sha256_hex
 
 
 class Provider(Client, Protocol):
@@ -111,6 +111,13 @@ class Keeper:
         self._kept.update((asked, outcome) for (asked, _), outcome in zip(pending, outcomes, strict=True) if asked in self._asked)
 
 
+class _Payment(NamedTuple):
+    """A request that is being paid for, and those who wait for its answer."""
+
+    task: asyncio.Task[ChatResponse]
+    waiting: list[asyncio.Future[ChatResponse]]
+
+
 class CachingClient:
     """Completes each distinct request once. Two coroutines that ask the same wait for one response.
 
@@ -127,32 +134,33 @@ class CachingClient:
         self.budget = budget or Budget(None, FREE)
         self._inner = inner
         self._keeper = keeper or Keeper(store)
-        self._under_way: dict[str, asyncio.Task[ChatResponse]] = {}
+        self._under_way: dict[str, _Payment] = {}
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """Return the stored response, or pay for one and store it."""
         canonical = request.canonical()
-        key = sha256_hex(canonical)
-        task = self._under_way.get(key)
-        if task is not None:
-            response = replace(await asyncio.shield(task), cached=True)
-        elif (found := self.store.get(key)) is not None:
-            response = found
-        else:
-            task = asyncio.ensure_future(self._pay(key, canonical, request))
-            self._under_way[key] = task
-            task.add_done_callback(lambda done: self._forget(key, done))
-            # A caller that is cancelled leaves the exchange alone: it is paid for, and kept for the next run.
-            response = await asyncio.shield(task)
-        self.usage.requests += 1
-        self.usage.cached += response.cached
-        return response
+        key = request.keyed(canonical)
+        payment = self._under_way.get(key)
+        paying = payment is None
+        if payment is None:
+            found = self.store.get(key)
+            if found is not None:
+                return self._count(found)
+            payment = self._under_way[key] = _Payment(asyncio.ensure_future(self._pay(key, canonical, request)), [])
+            payment.task.add_done_callback(partial(self._hand_out, key))
+        # A caller that is cancelled leaves the exchange alone: it is paid for, and kept for the next run.
+        answer = asyncio.get_running_loop().create_future()
+        payment.waiting.append(answer)
+        response: ChatResponse = await answer
+        if not paying:
+            response = replace(response, cached=True)
+        return self._count(response)
 
     async def drain(self) -> None:
         """Start nothing more, wait for what is on the wire, and store it. The client can be used again afterwards."""
         await self._inner.drain()
         while self._under_way:
-            await asyncio.wait(list(self._under_way.values()))
+            await asyncio.wait([payment.task for payment in self._under_way.values()])
 
     async def aclose(self) -> None:
         """Drain, then close the provider's connections and the store."""
@@ -177,8 +185,20 @@ class CachingClient:
         self.usage.paid_tokens_out += stored.tokens_out
         return response if stored is response or replace(stored, cached=False) == response else stored
 
-    def _forget(self, key: str, task: "asyncio.Task[ChatResponse]") -> None:
-        del self._under_way[key]
-        if not task.cancelled():
-            # Whoever waited has seen the exception; a caller that is gone needs none.
-            task.exception()
+    def _count(self, response: ChatResponse) -> ChatResponse:
+        self.usage.requests += 1
+        self.usage.cached += response.cached
+        return response
+
+    def _hand_out(self, key: str, task: asyncio.Task[ChatResponse]) -> None:
+        """Tell those who wait what became of a payment."""
+        error = None if task.cancelled() else task.exception()
+        for answer in self._under_way.pop(key).waiting:
+            if answer.done():
+                continue
+            if task.cancelled():
+                answer.cancel()
+            elif error is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(task.result())

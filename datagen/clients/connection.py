@@ -13,17 +13,17 @@ from urllib.request import getproxies, proxy_bypass
 
 from datagen.clients.landing import Slot
 from datagen.clients.types import ExchangeFailed
-from datagen.clients.wire import HINT_DOWN, HttpAnswer, PlainConnection
+from datagen.clients.wire import HINT_DOWN, DirectConnection, HttpAnswer
 
 T = TypeVar("T")
 
 
-def connect(url: str, headers: Mapping[str, str], *, timeout_s: float, loopback: bool) -> "Connection | PlainConnection":
+def connect(url: str, headers: Mapping[str, str], *, timeout_s: float, loopback: bool) -> "Connection | DirectConnection":
     """Return the cheapest connection that serves a URL: plain HTTP without a proxy needs no aiohttp."""
     parts = urlsplit(url)
     direct = loopback or "http" not in getproxies() or bool(proxy_bypass(parts.hostname or ""))
     if parts.scheme == "http" and direct:
-        return PlainConnection(headers, timeout_s=timeout_s)
+        return DirectConnection(headers, timeout_s=timeout_s)
     return Connection(headers, timeout_s=timeout_s, loopback=loopback)
 
 

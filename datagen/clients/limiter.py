@@ -82,7 +82,10 @@ class Limiter:
 
     async def enter(self, tokens: float) -> Slot:
         """Take one place, to be :meth:`left <leave>`; :meth:`slot` does both."""
-        await self._enter()
+        if self._waiting or self.in_flight >= int(self.limit):
+            await self._wait_place()
+        else:
+            self.in_flight += 1
         try:
             if self._turn.locked() or self._delay_s(tokens) > 0:
                 await self._wait_turn(tokens)
@@ -96,7 +99,8 @@ class Limiter:
     def leave(self) -> None:
         """Give one place back."""
         self.in_flight -= 1
-        self._admit()
+        if self._waiting:
+            self._admit()
 
     def succeeded(self, slot: Slot, tokens: float = 0, allowances: tuple[Allowance, ...] = ()) -> None:
         """Count a success that used ``tokens``, and learn from the server's headers."""
@@ -147,10 +151,7 @@ class Limiter:
             while (delay_s := self._delay_s(tokens)) > 0:
                 await asyncio.sleep(delay_s)
 
-    async def _enter(self) -> None:
-        if not self._waiting and self.in_flight < int(self.limit):
-            self.in_flight += 1
-            return
+    async def _wait_place(self) -> None:
         place = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         try:

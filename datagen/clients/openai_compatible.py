@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from datagen.clients.connection import connect
 from datagen.clients.types import Allowance, ChatRequest, ChatResponse, Exchange, ExchangeFailed
-from datagen.clients.wire import HINT_DOWN, HttpAnswer, PlainConnection, read_whole
+from datagen.clients.wire import HINT_DOWN, DirectConnection, HttpAnswer, read_whole
 from datagen.hashing import sha256_hex
 from datagen.jsonl import JsonObject
 from datagen.text import estimate_tokens
@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 
 Form = Literal["json_schema", "json_object", "prompt"]
 FORMS: tuple[Form, ...] = ("json_schema", "json_object", "prompt")
-_BODY = json.JSONEncoder(ensure_ascii=False)
+_BODY = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _RETRYABLE = (408, 409, 429)
 _DAILY = re.compile(r"(?i)per[ _-]?day|daily|\b[RT]PD\b")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_RATE_HEADERS: Mapping[Literal["requests", "tokens"], tuple[str, str, str]] = {
+    "requests": ("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
+    "tokens": ("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -62,11 +66,10 @@ def parse_response(text: str, request: ChatRequest) -> ChatResponse:
         usage: Any = payload.get("usage") or {}
         answer = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
         answer = _with_thought(choice["message"], answer)
-        prompt = "\n".join(m.content for m in request.messages)
         return ChatResponse(
             text=answer,
             finish_reason=str(choice.get("finish_reason") or "stop"),
-            tokens_in=_count(usage.get("prompt_tokens"), prompt),
+            tokens_in=_count(usage.get("prompt_tokens"), *(m.content for m in request.messages)),
             tokens_out=_count(usage.get("completion_tokens"), answer),
             model=str(payload.get("model") or request.model),
         )
@@ -128,10 +131,12 @@ def retry_after_s(headers: Mapping[str, str], *, now_s: float) -> float | None:
 def read_allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
     """Read ``x-ratelimit-{limit,remaining,reset}-{requests,tokens}``; what is missing or unreadable is left out."""
     found: list[Allowance] = []
-    for unit in ("requests", "tokens"):
-        limit, remaining = (_number(headers.get(f"x-ratelimit-{what}-{unit}")) for what in ("limit", "remaining"))
+    for unit, names in _RATE_HEADERS.items():
+        if names[0] not in headers:
+            continue
+        limit, remaining = _number(headers.get(names[0])), _number(headers.get(names[1]))
         if limit and remaining is not None:
-            reset = headers.get(f"x-ratelimit-reset-{unit}", "")
+            reset = headers.get(names[2], "")
             parts = _DURATION.findall(reset)
             reset_s = sum(float(n) * _SECONDS[u] for n, u in parts) if parts else _number(reset)
             found.append(Allowance(unit, limit, remaining, reset_s))
@@ -160,6 +165,7 @@ class OpenAICompatible:
         headers = {"Authorization": f"Bearer {api_key}"}
         self._connection = connect(self._url, headers, timeout_s=timeout_s, loopback=loopback)
         self._form = 0
+        self._frames: dict[tuple[object, ...], bytes] = {}
 
     def __repr__(self) -> str:
         return f"OpenAICompatible({self._base_url!r})"
@@ -188,7 +194,7 @@ class OpenAICompatible:
         await self._connection.aclose()
 
     async def _post(self, request: ChatRequest, form: Form) -> Exchange:
-        body = _BODY.encode(build_request(request, form)).encode("utf-8", "surrogatepass")
+        body = self.body(request, form)
         # Providers that honour it answer a request repeated after a kill or a broken connection from memory, and bill it once.
         once = {"Idempotency-Key": sha256_hex(body + f"\x00{request.sample_index}".encode())}
 
@@ -201,13 +207,22 @@ class OpenAICompatible:
             return Exchange(response, read_allowances(answer.headers))
 
         keeper = self._keeper
-        slot = keeper.land(request) if keeper and isinstance(self._connection, PlainConnection) else None
+        slot = keeper.land(request) if keeper and isinstance(self._connection, DirectConnection) else None
         try:
             name = f"{self._base_url} (model {request.model})"
             return await self._connection.post(self._url, body, read, name=name, headers=once, slot=slot)
         finally:
             if keeper and slot:
                 keeper.give_back(request, slot)
+
+    def body(self, request: ChatRequest, form: Form) -> bytes:
+        """Return :func:`build_request` as JSON: the messages, which the request has as bytes already, in a frame that requests share."""
+        shared = (form, request.model, request.parameters.canonical(), request.schema_json(), request.schema_name)
+        frame = self._frames.get(shared)
+        if frame is None:
+            without = {name: value for name, value in build_request(request, form).items() if name != "messages"}
+            frame = self._frames[shared] = _BODY.encode(without).encode("utf-8", "surrogatepass")
+        return b'{"messages":%b,%b' % (request.messages_json(), frame[1:])
 
 
 def _json_or_text(text: str) -> object:
@@ -225,8 +240,8 @@ def _number(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _count(reported: object, text: str) -> int:
-    return reported if isinstance(reported, int) and not isinstance(reported, bool) and reported >= 0 else estimate_tokens(text)
+def _count(reported: object, *texts: str) -> int:
+    return reported if isinstance(reported, int) and not isinstance(reported, bool) and reported >= 0 else estimate_tokens("\n".join(texts))
 
 
 _HINTS = {

@@ -18,15 +18,13 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from datagen.clients.types import ChatRequest, ChatResponse
 from datagen.errors import DataError, DatagenError
-from datagen.hashing import canonical_json
 from datagen.jsonl import JsonObject, guard_disk
 
 FORMAT = 1
@@ -91,16 +89,17 @@ class ResponseStore:
     def __init__(self, path: Path | None, *, busy_timeout_s: float = 30) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._explain = _Explain(path)
         self._syncing = False
         if path is not None:
             with guard_disk(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-        with self._explain():
+        with self._explain:
             self._db = sqlite3.connect(path or ":memory:", timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
         # Whoever forgets to close leaves no open file behind.
         weakref.finalize(self, self._db.close)
         try:
-            with self._explain():
+            with self._explain:
                 self._prepare()
         except BaseException:
             self._db.close()
@@ -108,7 +107,7 @@ class ResponseStore:
 
     def get(self, key: str) -> ChatResponse | None:
         """Return the stored response, marked ``cached``, or None."""
-        with self._lock, self._explain():
+        with self._lock, self._explain:
             row = self._db.execute("SELECT response FROM responses WHERE key = ?", (key,)).fetchone()
         return ChatResponse.from_json(json.loads(row[0]), cached=True) if row else None
 
@@ -121,7 +120,7 @@ class ResponseStore:
 
     def put_entry(self, entry: Entry) -> ChatResponse:
         """Like :meth:`put`, for a caller that has the key and the canonical bytes already."""
-        with self._lock, self._explain():
+        with self._lock, self._explain:
             added = self._db.execute(_INSERT, _row(entry)).rowcount
         self._sync_soon()
         return entry.response if added else self.get(entry.key) or entry.response
@@ -130,7 +129,7 @@ class ResponseStore:
         """Like :meth:`put_entry`, for several at once: one commit, all or none."""
         if len(entries) == 1:
             return [self.put_entry(entries[0])]
-        with self._lock, self._explain():
+        with self._lock, self._explain:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 added = [self._db.execute(_INSERT, _row(entry)).rowcount for entry in entries]
@@ -145,7 +144,7 @@ class ResponseStore:
 
     def stats(self) -> StoreStats:
         """Return how much is stored."""
-        with self._lock, self._explain():
+        with self._lock, self._explain:
             row = self._db.execute("SELECT count(*), total(tokens_in), total(tokens_out) FROM responses").fetchone()
         return StoreStats(int(row[0]), int(row[1]), int(row[2]))
 
@@ -153,13 +152,13 @@ class ResponseStore:
         """Return how much is stored of each model, by provider and model."""
         query = """SELECT provider, model, count(*), sum(tokens_in), sum(tokens_out), min(created_s), max(created_s)
                    FROM responses GROUP BY provider, model ORDER BY provider, model"""
-        with self._lock, self._explain():
+        with self._lock, self._explain:
             return [ModelStats(*row) for row in self._db.execute(query)]
 
     def export(self, *, model: str = "") -> Iterator[JsonObject]:
         """Yield the stored responses, oldest first: ``key``, ``created_s``, ``request``, ``response``; of one ``model``, or of all."""
         query = "SELECT key, created_s, request, response FROM responses WHERE ? IN ('', model) ORDER BY created_s, key"
-        with self._lock, self._explain():
+        with self._lock, self._explain:
             rows = self._db.execute(query, (model,)).fetchall()
         for key, created_s, request, response in rows:
             yield {"key": key, "created_s": created_s, "request": json.loads(request), "response": json.loads(response)}
@@ -177,7 +176,7 @@ class ResponseStore:
         """
         where = "WHERE ? IN ('', model) AND created_s < ?"
         values = (model, time.time() + 1 if before_s is None else before_s)
-        with self._lock, self._explain():
+        with self._lock, self._explain:
             row = self._db.execute(f"SELECT count(*), total(tokens_in), total(tokens_out) FROM responses {where}", values).fetchone()
             if row[0] and not dry_run:
                 self._db.execute(f"DELETE FROM responses {where}", values)
@@ -221,29 +220,32 @@ class ResponseStore:
             self._db.execute(_TABLE)
             self._db.execute(f"PRAGMA user_version = {FORMAT}")
 
-    @contextmanager
-    def _explain(self) -> Generator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
+
+class _Explain:
+    """``with`` it around use of the file: SQLite's errors become ours. Entered for every request, so written out."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.OperationalError):
             raise DatagenError(
-                f"response store {self.path}: {error}",
+                f"response store {self._path}: {error}",
                 hint="check free disk space and rights, then run the same command again; responses stored before are kept",
             ) from error
-        except sqlite3.ProgrammingError as error:
-            raise DatagenError(f"response store {self.path} is closed") from error
-        except sqlite3.DatabaseError as error:
-            raise DataError(f"{self.path} is not a usable response store ({error})", hint="move the file away and run again") from error
+        if isinstance(error, sqlite3.ProgrammingError):
+            raise DatagenError(f"response store {self._path} is closed") from error
+        if isinstance(error, sqlite3.DatabaseError):
+            raise DataError(f"{self._path} is not a usable response store ({error})", hint="move the file away and run again") from error
 
 
 def _row(entry: Entry) -> tuple[object, ...]:
     request, response = entry.request, entry.response
-    texts = (_utf8(entry.canonical), _text(response.to_json()))
+    texts = (_utf8(entry.canonical), _utf8(response.canonical()))
     return (entry.key, time.time(), request.provider, request.model, *texts, response.tokens_in, response.tokens_out)
-
-
-def _text(value: object) -> str:
-    return _utf8(canonical_json(value))
 
 
 def _utf8(canonical: bytes) -> str:

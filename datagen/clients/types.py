@@ -5,6 +5,7 @@ A request's key is the sha256 of everything that can change the answer: provider
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 from datagen.errors import ProviderError
@@ -12,6 +13,8 @@ from datagen.hashing import canonical_json, sha256_hex
 from datagen.jsonl import JsonObject
 
 KEY_VERSION = 1
+_short_json = lru_cache(256)(canonical_json)
+"""Canonical JSON of a short string that many requests share: a model's name, a URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +25,9 @@ class ChatMessage:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Parameters:
-    """Sampling parameters; None leaves the provider's default. ``max_tokens`` limits the completion."""
+    """Sampling parameters; None leaves the provider's default. ``max_tokens`` limits the completion. The requests of a strategy share one."""
 
     temperature: float | None = None
     max_tokens: int | None = None
@@ -35,10 +38,40 @@ class Parameters:
         values: JsonObject = {"temperature": self.temperature, "max_tokens": self.max_tokens, "seed": self.seed}
         return {name: value for name, value in values.items() if value is not None}
 
+    def canonical(self) -> bytes:
+        """Return the canonical JSON of :meth:`to_json`. Kept with the object: 1 and 1.0 are equal, and two different texts."""
+        known: bytes | None = self.__dict__.get("_canonical")
+        if known is None:
+            known = self.__dict__["_canonical"] = canonical_json(self.to_json())
+        return known
 
-@dataclass(frozen=True, slots=True)
+
+class _SchemaJson:
+    """Canonical JSON of schemas, by object: strategies ask for one schema a thousand times, and it is longer than the prompt.
+
+    An entry keeps its schema alive, so that its id names no other; a schema is not changed once it is in a request.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[JsonObject, bytes]] = {}
+
+    def __call__(self, schema: JsonObject | None) -> bytes:
+        if schema is None:
+            return b"null"
+        known = self._known.get(id(schema))
+        if known is None:
+            if len(self._known) >= 256:
+                self._known.clear()
+            known = self._known[id(schema)] = (schema, canonical_json(schema))
+        return known[1]
+
+
+_schema_json = _SchemaJson()
+
+
+@dataclass(frozen=True)
 class ChatRequest:
-    """One completion to ask for.
+    """One completion to ask for. What it is as JSON is worked out once: rows, key and body all need it.
 
     ``schema`` is a JSON Schema the answer should follow; how strictly the provider enforces it is the adapter's matter.
     ``sample_index`` tells repeated samples of one prompt apart; it is not sent.
@@ -82,12 +115,50 @@ class ChatRequest:
         )
 
     def canonical(self) -> bytes:
-        """Return the bytes the key is computed from: canonical JSON of :meth:`to_json`."""
-        return canonical_json(self.to_json())
+        """Return the bytes the key is computed from: canonical JSON of :meth:`to_json`, put together from parts that requests share."""
+        return b"".join(
+            (
+                b'{"base_url":',
+                _short_json(self.base_url),
+                b',"messages":',
+                self.messages_json(),
+                b',"model":',
+                _short_json(self.model),
+                b',"parameters":',
+                self.parameters.canonical(),
+                b',"provider":',
+                _short_json(self.provider),
+                b',"sample_index":%d,"schema":' % self.sample_index,
+                self.schema_json(),
+                b',"schema_name":',
+                _short_json(self.schema_name),
+                b',"version":%d}' % KEY_VERSION,
+            )
+        )
+
+    def messages_json(self) -> bytes:
+        """Return the messages as canonical JSON."""
+        known: bytes | None = self.__dict__.get("_messages_json")
+        if known is None:
+            messages = [b'{"content":%b,"role":%b}' % (canonical_json(m.content), _short_json(m.role)) for m in self.messages]
+            known = self.__dict__["_messages_json"] = b"[%b]" % b",".join(messages)
+        return known
+
+    def schema_json(self) -> bytes:
+        """Return the schema as canonical JSON, ``null`` if there is none."""
+        return _schema_json(self.schema)
 
     def key(self) -> str:
         """Return the sha256 that names this request in the response store and in provenance."""
-        return sha256_hex(self.canonical())
+        known: str | None = self.__dict__.get("_key")
+        return known or self.keyed(self.canonical())
+
+    def keyed(self, canonical: bytes) -> str:
+        """Return :meth:`key`, for a caller that has :meth:`canonical` at hand."""
+        known: str | None = self.__dict__.get("_key")
+        if known is None:
+            known = self.__dict__["_key"] = sha256_hex(canonical)
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +182,11 @@ class ChatResponse:
             "tokens_out": self.tokens_out,
             "model": self.model,
         }
+
+    def canonical(self) -> bytes:
+        """Return the canonical JSON of :meth:`to_json`, in a third of the time."""
+        words = (_short_json(self.finish_reason), _short_json(self.model), canonical_json(self.text), self.tokens_in, self.tokens_out)
+        return b'{"finish_reason":%b,"model":%b,"text":%b,"tokens_in":%d,"tokens_out":%d}' % words
 
     @classmethod
     def from_json(cls, value: dict[str, Any], *, cached: bool) -> "ChatResponse":

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from datagen.clients.budget import BudgetExhausted
+from datagen.clients.collecting import rare_collections
 from datagen.errors import UsageError
 from datagen.generate.candidate import Candidates
 from datagen.generate.lane import Lane
@@ -97,6 +98,13 @@ async def generate(
         for strategy, weight in strategies
         if weight > 0
     ]
+    with rare_collections():
+        await _walk(run, lanes, concurrency, on_progress)
+    return run.result(lanes, n_chunks=len(chunks))
+
+
+async def _walk(run: "_Run", lanes: Sequence[Lane], concurrency: int, on_progress: Callable[[Progress], None] | None) -> None:
+    """Let the lanes take turns until nothing is missing, or nothing more can be had."""
     total_weight = sum(lane.weight for lane in lanes)
     finished = False
     try:
@@ -124,7 +132,6 @@ async def generate(
         for lane in lanes:
             for unused in await lane.close(cancel=not finished):
                 run.count_unused(unused)
-    return run.result(lanes, n_chunks=len(chunks))
 
 
 class _Run:

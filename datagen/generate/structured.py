@@ -8,6 +8,7 @@ damage; Pydantic validates. JSON that ends early is not repaired the first time:
 import json
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -103,8 +104,9 @@ def extract_reasoning(text: str) -> str:
     return head.strip().removeprefix("<think>").strip() if closed else ""
 
 
+@cache
 def strict_schema(model: type[BaseModel]) -> JsonObject:
-    """Return the JSON Schema of a model in the form OpenAI's strict mode takes.
+    """Return the JSON Schema of a model in the form OpenAI's strict mode takes; one object a model, not to be changed.
 
     Raises:
         ValueError: an object of it allows other properties or has optional ones.

@@ -29,6 +29,7 @@ PASSAGE = "早餐供应时间为 7:00 至 10:30，地点在二楼餐厅，未含
 
 async def ours(url: str, concurrency: int, n: int, folder: Path) -> None:
     from datagen.clients import ChatMessage, ChatRequest, Limits, Parameters, open_client
+    from datagen.clients.collecting import rare_collections
 
     (folder / "prices.yaml").write_text("stub: {input: 0.1, output: 0.4}\n", encoding="utf-8")
     limits = Limits(budget=1000)
@@ -38,7 +39,8 @@ async def ours(url: str, concurrency: int, n: int, folder: Path) -> None:
         messages = (ChatMessage("system", SYSTEM), ChatMessage("user", f"{i}\n{PASSAGE}"))
         await client.complete(ChatRequest("openai", url, "stub", messages, Parameters(0.7, 2400)))
 
-    await measure(ask, concurrency, n)
+    with rare_collections():  # as around every run of ``generate``
+        await measure(ask, concurrency, n)
     await client.aclose()
 
 

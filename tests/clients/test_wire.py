@@ -8,7 +8,7 @@ import pytest
 
 from datagen.clients.connection import Connection, connect
 from datagen.clients.types import ExchangeFailed
-from datagen.clients.wire import HttpAnswer, PlainConnection
+from datagen.clients.wire import DirectConnection, HttpAnswer
 
 TEXT = '{"answer": "早餐供应时间为 7:00 至 10:30。"}'
 BODY = TEXT.encode()
@@ -62,7 +62,7 @@ def post(raw: bytes, *, times: int = 1, piece: int = 7, timeout_s: float = 5) ->
 
     async def run() -> list[HttpAnswer]:
         async with serving(serve) as url:
-            connection = PlainConnection({"Authorization": "Bearer k"}, timeout_s=timeout_s)
+            connection = DirectConnection({"Authorization": "Bearer k"}, timeout_s=timeout_s)
             try:
                 return [
                     await connection.post(url, b'{"n": 1}', lambda answer: answer, name="the stub", headers={"Idempotency-Key": "7"})
@@ -102,7 +102,7 @@ def test_a_server_that_is_not_there_bills_nothing() -> None:
     async def run() -> None:
         async with serving(lambda reader, writer: asyncio.sleep(0)) as url:
             pass
-        await PlainConnection({}, timeout_s=5).post(url, b"{}", lambda answer: answer, name="the stub")
+        await DirectConnection({}, timeout_s=5).post(url, b"{}", lambda answer: answer, name="the stub")
 
     with pytest.raises(ExchangeFailed, match="ConnectionRefusedError") as failure:
         asyncio.run(run())
@@ -121,7 +121,7 @@ def test_https_and_proxies_go_over_aiohttp(monkeypatch: pytest.MonkeyPatch) -> N
             ("http://127.0.0.1:8000/v1", True),
         )
     ]
-    assert kinds == [Connection, Connection, PlainConnection, PlainConnection]
+    assert kinds == [Connection, Connection, DirectConnection, DirectConnection]
 
 
 def test_what_reading_raises_reaches_the_one_who_waits() -> None:
@@ -134,7 +134,7 @@ def test_what_reading_raises_reaches_the_one_who_waits() -> None:
 
     async def run() -> None:
         async with serving(serve) as url:
-            connection = PlainConnection({}, timeout_s=5)
+            connection = DirectConnection({}, timeout_s=5)
             try:
                 await connection.post(url, b"{}", read, name="the stub")
             finally:
@@ -142,3 +142,32 @@ def test_what_reading_raises_reaches_the_one_who_waits() -> None:
 
     with pytest.raises(KeyError, match="200"):
         asyncio.run(run())
+
+
+def test_each_exchange_has_its_own_deadline() -> None:
+    waits_s = [0.05, 0.4, 0.4, 0.05]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        body = (await read_request(reader)).rpartition(b"\r\n\r\n")[2]
+        await asyncio.sleep(waits_s[int(body)])
+        writer.write(SIZED)
+        await writer.drain()
+
+    async def run() -> list[object]:
+        async with serving(serve) as url:
+            connection = DirectConnection({}, timeout_s=0.2)
+            began_s = asyncio.get_running_loop().time()
+
+            async def ask(number: int) -> object:
+                await asyncio.sleep(number * 0.1)
+                try:
+                    return (await connection.post(url, b"%d" % number, lambda answer: answer, name="the stub")).status
+                except ExchangeFailed as failure:
+                    return failure.kind, round(asyncio.get_running_loop().time() - began_s - number * 0.1, 1)
+
+            try:
+                return await asyncio.gather(*map(ask, range(len(waits_s))))
+            finally:
+                await connection.aclose()
+
+    assert asyncio.run(run()) == [200, ("unavailable", 0.2), ("unavailable", 0.2), 200]
