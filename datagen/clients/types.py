@@ -27,7 +27,7 @@ class ChatMessage:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Sampling parameters; None leaves the provider's default. ``max_tokens`` limits the completion. The requests of a strategy share one."""
+    """Sampling parameters; None leaves the provider's default. ``max_tokens`` limits the completion. A strategy's requests share one."""
 
     temperature: float | None = None
     max_tokens: int | None = None
