@@ -54,8 +54,8 @@ class ProbeConfig(BaseModel):
     stage: Literal["sft", "dpo", "pt"] = "sft"
     seeds: int = Field(default=3, ge=1, le=64)
     budget: Budget = "epochs"
-    epochs: float = Field(default=3.0, gt=0, le=100)
-    learning_rate: float = Field(default=3e-4, gt=0, le=1)
+    epochs: float = Field(default=1.0, gt=0, le=100)
+    learning_rate: float = Field(default=5e-4, gt=0, le=1)
     schedule: Literal["linear", "constant"] = "linear"
     average: float = Field(default=0.0, ge=0, le=1)
     rank: int = Field(default=16, ge=1, le=1024)

@@ -33,7 +33,7 @@ HOME = Path("~/.cache/datagen-bench").expanduser()
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = 100
 QUESTIONS = 64
-CONFIG = ProbeConfig(epochs=1, learning_rate=1e-3, evals_per_run=1, answers=0, batch_size=8)
+CONFIG = ProbeConfig(epochs=1, learning_rate=5e-4, evals_per_run=1, answers=0, batch_size=8)
 REDUCED_STEPS = 3
 """Optimizer steps of the reduced budget: one seed of these against three seeds of a whole pass."""
 PLANTED = ("wrong_10", "half", "documents_removed")

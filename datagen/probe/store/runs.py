@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from datagen.hashing import fingerprint
 from datagen.jsonl import read_json, write_json
-from datagen.probe.config import ProbeConfig
+from datagen.probe.config import TRAINER_VERSION, ProbeConfig
 from datagen.probe.store.losses import LossRow, read_losses, write_losses
 from datagen.schemas.sample import Sample
 
@@ -63,7 +63,7 @@ def run_key(
     *, model_sha256: str, dtype: str, device: str, config: ProbeConfig, steps: int, rows: str, exam: str, seed: int
 ) -> str:
     """Hash what determines a run; ``rows`` and ``exam`` are :func:`data_key` values (``rows`` is '' for the untrained model)."""
-    settings = config.training_key() if rows else [config.max_length, config.token_budget, config.stage, config.beta]
+    settings = config.training_key() if rows else [config.max_length, config.token_budget, config.stage, config.beta, TRAINER_VERSION]
     return fingerprint([model_sha256, dtype, device, settings, steps, rows, exam, seed])[:24]
 
 
