@@ -61,6 +61,7 @@ def probe(
     from datagen.dedup.leakage.refusal import refuse_leaks
     from datagen.hashing import fingerprint
     from datagen.probe import run_probe
+    from datagen.probe.store.runs import data_key
 
     config = probe_config(
         {
@@ -102,7 +103,7 @@ def probe(
         folder = docs or workspace.root / "docs"
         compare_with_retrieval(ctx, new, exam, config=config, docs=folder, k=passages, out=out, as_json=as_json)
         return
-    key = fingerprint([config.model_dump(mode="json"), robust, *([s.id for s in part] for part in (new, exam, old or []))])[:12]
+    key = fingerprint([config.model_dump(mode="json"), robust, look, *(data_key(part) for part in (new, exam, old or []))])[:12]
     folder = out or workspace.state / "probes" / key
     with progress() as display:
         task = display.add_task("probe", total=None, note="")

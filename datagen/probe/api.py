@@ -13,12 +13,12 @@ from datagen.hashing import fingerprint
 from datagen.jsonl import write_json
 from datagen.probe.config import ProbeConfig
 from datagen.probe.engine.execute import execute, execute_at
-from datagen.probe.engine.job import BASE, ArmName, Comparison, Job, RunSpec, comparisons, missing, plan
+from datagen.probe.engine.job import BASE, Comparison, Job, RunSpec, comparisons, missing, plan
 from datagen.probe.engine.place import Engine, choose_place
 from datagen.probe.measure.collect import collect_answers
 from datagen.probe.measure.vault import open_vault
 from datagen.probe.progress import OnExpected, OnProgress
-from datagen.probe.result import Control, Expected, ProbeResult
+from datagen.probe.result import ArmName, Control, Expected, ProbeResult
 from datagen.probe.stats.assemble import Beside, Setting, assemble, control_path
 from datagen.probe.stats.estimate import spent_alpha
 from datagen.probe.stats.expected import expect
@@ -118,7 +118,7 @@ def run_probe(
         losses,
         _infos(job, headline),
         found,
-        Beside(expected, controls, answers, scores),
+        Beside(expected, controls, answers, scores, _exam_notes(job, eval_)),
         Setting(config, look, job.source, job.dtype),
         cached={name: not any(s.arm == name for s in todo) for name in job.arms},
         seconds=time.monotonic() - begun,
@@ -129,6 +129,18 @@ def run_probe(
         result = open_vault(job, [_UNTRAINED, *headline], vault, result, log=log, out_dir=out_dir)
     write_json(out_dir / "result.json", result.model_dump(mode="json"))
     return result
+
+
+def _exam_notes(job: Job, given: Sequence[Sample]) -> list[str]:
+    """Say what of the exam was not scored as it was given."""
+    found: list[str] = []
+    info = runs.load_info(job.folder(_UNTRAINED))
+    if info is not None and info.truncated:
+        found.append(f"{info.truncated} exam rows are longer than {job.config.max_length} tokens: their prompt was cut, then their answer")
+    kept = {s.id: s.tags.get("eval_set", "recall") for s in job.exam}
+    moved = sorted({(name, kept[s.id]) for s in given if s.id in kept and (name := s.tags.get("eval_set", "recall")) != kept[s.id]})
+    found += [f"questions with the same answer are both {name} and {other}: they are counted as {other} only" for name, other in moved]
+    return found
 
 
 def _losses(job: Job, specs: Sequence[RunSpec]) -> list[LossRow]:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from datagen.hashing import fingerprint
 
-TRAINER_VERSION = 4
+TRAINER_VERSION = 5
 """Part of every run's key; raise it when the trainer or the rendering changes what is learned."""
 
 Budget = Literal["epochs", "steps", "both"]
@@ -34,7 +34,8 @@ class ProbeConfig(BaseModel):
         dora: weight-decomposed LoRA (arXiv 2402.09353); slower.
         beta: strength of the pull toward the untrained model in ``dpo``.
         batch_size: examples per optimizer step.
-        max_length: tokens per example; a longer prompt loses its head, never the completion. In ``pt`` a longer text is cut in pieces.
+        max_length: tokens per example; a longer row loses the head of its prompt, then the tail of its completion. In ``pt`` a longer
+            text is cut in pieces.
         patience: evaluations without a gain of one standard error before a run stops; 0: never. The checkpoint with the lowest loss on
             a dev half of the exam is then scored, on the other half.
         delta: smallest difference of interest, in nats per completion token.
@@ -86,8 +87,10 @@ class ProbeConfig(BaseModel):
         return self
 
     def training_key(self) -> str:
-        """Hash the settings that change a single run of a given number of steps (not seeds, budget, delta, goal or answers)."""
-        judging = {"model", "seeds", "budget", "epochs", "delta", "alpha_level", "goal", "answers", "max_new_tokens", "dtype"}
+        """Hash the settings that change a single run of a given number of steps (not seeds, budget, delta or answers)."""
+        judging = {"model", "seeds", "budget", "epochs", "delta", "alpha_level", "answers", "max_new_tokens", "dtype"}
+        if not self.patience:
+            judging.add("goal")  # with patience it says which questions choose the checkpoint that is scored
         kept = self.model_dump(mode="json", exclude=judging)
         return fingerprint({**kept, "trainer": TRAINER_VERSION})
 

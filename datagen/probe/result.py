@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+ArmName = Literal["baseline", "new"]
 Decision = Literal["BETTER", "WORSE", "EQUIVALENT", "INCONCLUSIVE"]
 
 
@@ -103,7 +104,7 @@ class VaultOpening(_Frozen):
 class Arm(_Frozen):
     """What was trained. ``seconds`` is training and evaluation time over all seeds, also when it was spent in an earlier probe."""
 
-    name: Literal["baseline", "new"]
+    name: ArmName
     rows: int
     epochs: float
     steps: int
@@ -149,7 +150,7 @@ class CurvePoint(_Frozen):
 class Curve(_Frozen):
     """One run's points and what they say."""
 
-    arm: Literal["baseline", "new"]
+    arm: ArmName
     seed: int
     points: tuple[CurvePoint, ...]
 
@@ -157,7 +158,7 @@ class Curve(_Frozen):
 class TrainingState(_Frozen):
     """Overfitting, converged or underfitting, judged on the mean curve of an arm; ``stopped``: runs that stopped early."""
 
-    arm: Literal["baseline", "new"]
+    arm: ArmName
     state: Literal["overfitting", "converged", "underfitting"]
     best_step: int
     sentence: Sentence
@@ -179,7 +180,8 @@ class ProbeResult(_Frozen):
     """A finished probe.
 
     ``robust`` says whether the sign of the difference is the same at the learning rate and a third of it, under both budgets; None where
-    that was not asked. ``config_hash`` covers model and settings, not the data.
+    that was not asked. ``config_hash`` covers model and settings, not the data. ``exam_notes`` say what of the exam was not scored as it
+    was given; they stand among the warnings too.
     """
 
     model: str
@@ -206,6 +208,7 @@ class ProbeResult(_Frozen):
     robust: bool | None = None
     scores: tuple[ArmScores, ...] = ()
     vault: VaultOpening | None = None
+    exam_notes: tuple[str, ...] = ()
 
     def headline(self) -> Verdict:
         """Return the verdict on the primary eval set."""

@@ -79,7 +79,7 @@ def measure(model: str, steps: int, venv: Path, trl_venv: Path) -> dict[str, obj
     config = ProbeConfig(model=model, batch_size=BATCH, learning_rate=RATE)
     backend = load_backend(folder, config)
     result["ours"] = _ours(backend, samples, config)
-    targets = sorted({n.split(".")[-3] for n, _ in adapter_parameters(backend)})
+    targets = sorted({n.split(".lora_A")[0].split(".")[-1] for n, _ in adapter_parameters(backend) if ".lora_A" in n})
     del backend
     result["ours_two_at_once"] = _two_at_once(folder, samples, config)
     with tempfile.TemporaryDirectory() as scratch:

@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from filelock import FileLock, Timeout
 
 from datagen.errors import DataError, UsageError
 from datagen.jsonl import read_json, write_json
 from datagen.probe import ProbeConfig, ProbeProgress, ProbeResult, rejudge, run_probe
+from datagen.probe.store import runs
 from datagen.probe.store.losses import read_losses
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
+
+_INFO = {"key": "key", "seed": 0, "rows": 1, "truncated": 0, "steps": 1, "tokens": 9, "seconds": 0.1, "train_losses": []}
 
 
 class Finished(NamedTuple):
@@ -93,6 +97,55 @@ def test_everything_cached_needs_no_training(
     assert again.verdicts == finished.second.verdicts
     assert [p.note for p in seen] == ["verdict"]
     assert seen[0].done == seen[0].total
+
+
+@pytest.mark.parametrize("data", ["", "rows"])
+def test_runs_of_an_older_trainer_are_not_found_the_untrained_model_s_scores_neither(
+    config: ProbeConfig, monkeypatch: pytest.MonkeyPatch, data: str
+) -> None:
+    def key() -> str:
+        return runs.run_key(model_sha256="m", dtype="float32", device="cpu", config=config, steps=0, rows=data, exam="e", seed=0)
+
+    before = key()
+    for module in ("datagen.probe.config", "datagen.probe.store.runs"):
+        monkeypatch.setattr(f"{module}.TRAINER_VERSION", -1)
+    assert key() != before
+
+
+def test_the_goal_belongs_to_a_run_where_it_chooses_its_checkpoint(config: ProbeConfig) -> None:
+    def keys(patience: int) -> set[str]:
+        return {config.model_copy(update={"goal": g, "patience": patience}).training_key() for g in ("knowledge", "style")}
+
+    assert len(keys(0)) == 1
+    assert len(keys(2)) == 2
+
+
+def test_what_of_the_exam_was_not_scored_as_given_is_a_warning(
+    finished: Finished, config: ProbeConfig, rows: list[Sample], exam: list[Sample], tmp_path: Path
+) -> None:
+    long = Sample.of(question_answer("早餐几点？", "早餐七点开始，" * 60), tags={"eval_set": "recall"})
+    quick = config.model_copy(update={"epochs": 1.0, "answers": 0, "seeds": 1, "max_length": 96})
+    run = partial(run_probe, rows[:8], baseline=None, config=quick, allow_leaks=True)
+    result = run([*exam, long, exam[0].tagged(eval_set="gold")], runs_dir=tmp_path / "runs", out_dir=tmp_path / "out")
+    notes = (
+        "1 exam rows are longer than 96 tokens: their prompt was cut, then their answer",
+        "questions with the same answer are both gold and recall: they are counted as recall only",
+    )
+    assert result.exam_notes == notes
+    assert set(notes) <= set(result.warnings)
+    assert rejudge(tmp_path / "out").warnings == result.warnings
+    assert finished.first.exam_notes == ()
+
+
+def test_two_processes_that_want_one_run_compute_it_once(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "key"
+    with runs.claimed(folder) as missing:
+        assert missing
+        with pytest.raises(Timeout):
+            FileLock(folder.parent / "locks" / "key", timeout=0.05).acquire()
+        write_json(runs.begin(folder) / "done.json", _INFO)
+    with runs.claimed(folder) as missing:
+        assert not missing
 
 
 def test_a_killed_run_is_done_again_and_only_that(

@@ -87,6 +87,32 @@ def test_chat_template_of_the_model_is_used(backend: Backend) -> None:
     ]
 
 
+def test_a_template_that_rewrites_earlier_turns_loses_no_question(backend: Backend) -> None:
+    """Qwen3's drops the thinking of all answers but the last."""
+    template = (
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content if loop.last else m.content.split('</think>')[-1] }}</s>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    record = ConversationRecord(
+        messages=(
+            Message(role="user", content="几点退房？"),
+            Message(role="assistant", content="<think>查退房时间</think>中午12:00。"),
+            Message(role="user", content="可以延迟吗？"),
+            Message(role="assistant", content="可以，加收50元。"),
+        )
+    )
+    tokenizer: Any = backend.tokenizer
+    tokenizer.chat_template = template
+    try:
+        segments = render(record, tokenizer)
+    finally:
+        tokenizer.chat_template = None
+    assert segments == [
+        Segment("<|user|>几点退房？</s>\n<|assistant|>中午12:00。</s>\n<|user|>可以延迟吗？</s>\n<|assistant|>", False),
+        Segment("可以，加收50元。</s>", True),
+    ]
+
+
 def test_other_kinds_of_record() -> None:
     tokenizer = _Base()
     ask, good, bad = Message(role="user", content="问"), Message(role="assistant", content="好"), Message(role="assistant", content="坏")

@@ -86,7 +86,7 @@ def test_early_stopping_scores_the_best_checkpoint_on_the_other_half(
     assert trained.stopped
     assert trained.stopped
     assert trained.best_step < trained.steps < 30
-    held = {e.id for e in dev_half(questions)}
+    held = {e.id for e in dev_half(questions, "recall")}
     assert {i.example.id for i in trained.evals[0][1]} == held
     assert {i.example.id for i in trained.evals[-1][1]} == {e.id for e in questions} - held
     assert trained.evals[-1][0] == trained.best_step
@@ -94,10 +94,12 @@ def test_early_stopping_scores_the_best_checkpoint_on_the_other_half(
 
 
 def test_dev_half_halves_every_document(questions: list[Example]) -> None:
-    half = dev_half(questions)
-    assert len(half) == len(questions) // 2
-    assert {e.document for e in half if e.eval_set == "recall"} == {e.document for e in questions if e.eval_set == "recall"}
-    assert dev_half(questions[::-1]) == half[::-1]
+    half = dev_half(questions, "recall")
+    recall = [e for e in questions if e.eval_set == "recall"]
+    assert {e.eval_set for e in half} == {"recall"}  # other sets choose nothing and are read whole
+    assert len(half) == len(recall) // 2
+    assert {e.document for e in half} == {e.document for e in recall}
+    assert dev_half(questions[::-1], "recall") == half[::-1]
 
 
 def test_the_best_checkpoint_is_kept_when_it_is_not_the_last(

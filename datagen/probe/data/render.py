@@ -100,7 +100,11 @@ def _plain(messages: Sequence[Message], end: str) -> list[Segment]:
 
 
 def _from_template(messages: Sequence[Message], tokenizer: ChatTokenizer) -> list[Segment]:
-    """Cut the template's text where each assistant turn starts: what the template adds for generation is prompt."""
+    """Cut the template's text where each assistant turn starts: what the template adds for generation is prompt.
+
+    A template that writes earlier turns otherwise once there are later ones (Qwen3 drops their thinking) leaves no text in which every
+    answer stands as it was given: then only the last answer is learned, after the earlier turns as the template has them.
+    """
     turns = [{"role": "user" if m.role == "tool" else m.role, "content": _content(m)} for m in messages]
     segments: list[Segment] = []
     done = ""
@@ -110,6 +114,8 @@ def _from_template(messages: Sequence[Message], tokenizer: ChatTokenizer) -> lis
         opened: str = tokenizer.apply_chat_template(turns[:i], tokenize=False, add_generation_prompt=True)  # type: ignore[attr-defined]
         closed: str = tokenizer.apply_chat_template(turns[: i + 1], tokenize=False)  # type: ignore[attr-defined]
         cut = _common(opened, closed)
+        if not closed.startswith(done):
+            segments, done = [], ""
         segments += [Segment(closed[len(done) : cut], False), Segment(closed[cut:].rstrip("\n"), True)]
         done = closed.rstrip("\n")
     return segments

@@ -60,10 +60,13 @@ def execute_at(job: Job, specs: Sequence[RunSpec], place: Place) -> None:
 def execute(job: Job, specs: Sequence[RunSpec]) -> None:
     """Compute missing runs in this process, one after another."""
     for spec in specs:
-        if spec.arm == BASE:
-            _score_untrained(job, spec)
-        else:
-            _train(job, spec)
+        with runs.claimed(job.folder(spec)) as missing:
+            if not missing:
+                job.done += spec.steps
+            elif spec.arm == BASE:
+                _score_untrained(job, spec)
+            else:
+                _train(job, spec)
 
 
 def _score_untrained(job: Job, spec: RunSpec) -> None:
@@ -71,14 +74,14 @@ def _score_untrained(job: Job, spec: RunSpec) -> None:
     from datagen.probe.train.evaluate import evaluate_base
     from datagen.probe.train.loop import Trained
 
-    exam = job.encode("exam").examples
+    exam, truncated = job.encode("exam")
     references = job.references("exam")
     job.note("scoring the untrained model")
     started = time.monotonic()
     folder = runs.begin(job.folder(spec))
     trained = Trained(steps=0, tokens=0, evals=[(0, evaluate_base(backend, exam, config=job.config, references=references))])
     trained.seconds = time.monotonic() - started
-    runs.finish(folder, runs.Finished(job.key(spec), spec.seed, trained, rows=0, truncated=0))
+    runs.finish(folder, runs.Finished(job.key(spec), spec.seed, trained, rows=0, truncated=truncated))
     job.started = time.monotonic()
 
 

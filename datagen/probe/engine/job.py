@@ -14,6 +14,7 @@ from datagen.probe.config import ProbeConfig
 from datagen.probe.models.catalogue import Dtype
 from datagen.probe.models.known import ModelSource, resolve_model
 from datagen.probe.progress import OnProgress, ProbeProgress
+from datagen.probe.result import ArmName
 from datagen.probe.store import runs
 from datagen.schemas.sample import Sample
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from datagen.probe.models.backend import Backend
     from datagen.probe.train.objective import References
 
-ArmName = Literal["baseline", "new"]
 BASE: Literal["base"] = "base"
 
 
@@ -40,10 +40,6 @@ class Comparison(NamedTuple):
 
     learning_rate: float
     budget: Literal["epochs", "steps"]
-
-    @property
-    def name(self) -> str:
-        return f"{self.budget}-{self.learning_rate:.3g}"
 
 
 @dataclass(slots=True)
@@ -178,10 +174,10 @@ def plan(
     """
     from datagen.probe.models.backend import choose_device, choose_dtype, require_torch
 
-    exam = _unique([s for s in eval_ if s.tags.get("eval_set") != "vault"])
-    arms: dict[ArmName, list[Sample]] = {"new": _unique(train)}
+    exam = distinct([s for s in eval_ if s.tags.get("eval_set") != "vault"])
+    arms: dict[ArmName, list[Sample]] = {"new": distinct(train)}
     if baseline is not None:
-        arms = {"baseline": _unique(baseline), **arms}
+        arms = {"baseline": distinct(baseline), **arms}
     named: list[tuple[str, list[Sample]]] = [*arms.items(), ("exam", exam)]
     for name, samples in named:
         if not samples:
@@ -212,8 +208,6 @@ def missing(job: Job, specs: Sequence[RunSpec]) -> list[RunSpec]:
     return [s for s in wanted.values() if runs.load_info(job.folder(s)) is None]
 
 
-def _unique(samples: Sequence[Sample]) -> list[Sample]:
+def distinct(samples: Sequence[Sample]) -> list[Sample]:
     """Keep the first of samples with equal ids: a repeated exam question would be counted twice in every mean."""
     return list({s.id: s for s in reversed(samples)}.values())[::-1]
-
-

@@ -13,6 +13,7 @@ def compute_on_ray(computes: Computes, runs: Sequence[Any], place: Place, *, on_
 
     Raises:
         MissingExtra: Ray is not installed.
+        Exception: whatever a run raised, as Ray hands it over.
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
@@ -25,16 +26,21 @@ def compute_on_ray(computes: Computes, runs: Sequence[Any], place: Place, *, on_
     idle: list[Any] = [actor.remote(computes, place.device) for _ in range(min(place.workers, len(runs)))]
     pending = list(enumerate(runs))
     running: dict[Any, tuple[Any, int]] = {}
-    while pending or running:
-        while pending and idle:
-            worker, (number, run) = idle.pop(), pending.pop(0)
-            running[worker.compute.remote(run)] = worker, number
-        finished: list[Any] = api.wait(list(running))[0]
-        for reference in finished:
-            worker, number = running.pop(reference)
-            api.get(reference)
-            idle.append(worker)
-            on_done(number)
+    actors = list(idle)
+    try:
+        while pending or running:
+            while pending and idle:
+                worker, (number, run) = idle.pop(), pending.pop(0)
+                running[worker.compute.remote(run)] = worker, number
+            finished: list[Any] = api.wait(list(running))[0]
+            for reference in finished:
+                worker, number = running.pop(reference)
+                api.get(reference)
+                idle.append(worker)
+                on_done(number)
+    finally:
+        for worker in actors:  # also after one run's error: the others would train on for nobody
+            api.kill(worker)
 
 
 class _Actor:

@@ -17,6 +17,7 @@ from datagen.dedup.leakage.refusal import NamedRows, refuse_leaks
 from datagen.errors import UsageError
 from datagen.hashing import fingerprint
 from datagen.probe.config import ProbeConfig
+from datagen.probe.engine.job import distinct
 from datagen.probe.engine.place import choose_place
 from datagen.probe.engine.processes import compute_in_processes
 from datagen.probe.engine.worker import OnStep
@@ -152,7 +153,12 @@ class Bank:
         self._tell(0, 0, None, text)
 
     def compute(self, run: Job, on_step: OnStep) -> None:
-        """Train one job, or score the untrained model, and store it."""
+        """Train one job, or score the untrained model, and store it; another process may have done so meanwhile."""
+        with runs.claimed(self.folder(run)) as missing:
+            if missing:
+                self._train(run, on_step)
+
+    def _train(self, run: Job, on_step: OnStep) -> None:
         from datagen.probe.train.evaluate import evaluate_base
         from datagen.probe.train.loop import Task, Trained, train_run
 
@@ -211,11 +217,6 @@ class Bank:
 def base_job(config: ProbeConfig) -> Job:
     """Return the job that scores the untrained model."""
     return Job("base", (), BASE_SEED, config)
-
-
-def distinct(samples: Sequence[Sample]) -> list[Sample]:
-    """Keep the first of samples with equal ids."""
-    return list({s.id: s for s in reversed(samples)}.values())[::-1]
 
 
 def _steps(job: Job) -> int:

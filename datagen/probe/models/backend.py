@@ -68,10 +68,11 @@ def choose_device() -> str:
 
 
 def choose_dtype(wanted: Literal["auto", "bfloat16", "float32"], device: str) -> Literal["bfloat16", "float32"]:
-    """Return bfloat16 where arithmetic in it is native (CUDA, or a CPU with avx512_bf16 or amx), else float32."""
+    """Return bfloat16 where arithmetic in it is native (GPUs since Ampere, CPUs with avx512_bf16 or amx), else float32."""
     if wanted != "auto":
         return wanted
-    return "bfloat16" if device == "cuda" or _cpu_has_bfloat16() else "float32"
+    native = _gpu_has_bfloat16() if device == "cuda" else _cpu_has_bfloat16()
+    return "bfloat16" if native else "float32"
 
 
 def load_backend(folder: Path, config: ProbeConfig, *, device: str | None = None) -> Backend:
@@ -195,6 +196,12 @@ def _linear_names(model: Any) -> list[str]:
 def _window(config: Any) -> int:
     sliding = "sliding_attention" in (getattr(config, "layer_types", None) or []) or getattr(config, "use_sliding_window", False)
     return int(config.sliding_window) if sliding and config.sliding_window else 1 << 30
+
+
+def _gpu_has_bfloat16() -> bool:
+    import torch
+
+    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _cpu_has_bfloat16() -> bool:

@@ -2,21 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from datagen.errors import UsageError
 from datagen.hashing import fingerprint
 from datagen.jsonl import read_json
 from datagen.probe.config import ProbeConfig
 from datagen.probe.models.known import ModelSource
-from datagen.probe.result import Answer, Arm, ArmScores, Control, Curve, CurvePoint, Expected, ProbeResult, VaultOpening, Verdict
+from datagen.probe.result import Answer, Arm, ArmName, ArmScores, Control, Curve, CurvePoint, Expected, ProbeResult, VaultOpening, Verdict
 from datagen.probe.stats.curve import training_state
 from datagen.probe.stats.judge import Judgement, control_of, control_warnings, judge
 from datagen.probe.stats.verdict import Prior, Rules, compare
 from datagen.probe.store.losses import LossRow, read_losses
 from datagen.probe.store.runs import RunInfo
 
-ArmName = Literal["baseline", "new"]
 ROBUST_CONTROLS = 3
 """Comparisons beside the headline's that :attr:`ProbeResult.robust` needs: two rates under two budgets."""
 
@@ -37,6 +36,7 @@ class Beside(NamedTuple):
     controls: Sequence[Control]
     answers: Sequence[Answer]
     scores: Sequence[ArmScores]
+    exam_notes: Sequence[str]
 
 
 def assemble(
@@ -84,12 +84,13 @@ def assemble(
         curves=tuple(curves),
         training=tuple(s for s in states if s is not None),
         answers=tuple(beside.answers),
-        warnings=(*found.warnings, *control_warnings(found.headline, beside.controls)),
+        warnings=(*found.warnings, *control_warnings(found.headline, beside.controls), *beside.exam_notes),
         seconds=seconds,
         expected=beside.expected,
         controls=tuple(beside.controls),
         robust=robust_of(beside.controls),
         scores=tuple(beside.scores),
+        exam_notes=tuple(beside.exam_notes),
     )
 
 
@@ -140,7 +141,7 @@ def rejudge(folder: Path) -> ProbeResult:
             "slices": tuple(found.slices),
             "controls": tuple(controls),
             "robust": robust_of(controls),
-            "warnings": (*found.warnings, *control_warnings(found.headline, controls)),
+            "warnings": (*found.warnings, *control_warnings(found.headline, controls), *stored.exam_notes),
             "vault": _vault(folder, stored.vault, reference, rules),
         }
     )

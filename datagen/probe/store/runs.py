@@ -6,10 +6,12 @@ are reused when the next iteration is compared with it.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
 from datagen.hashing import fingerprint
@@ -76,6 +78,15 @@ def load_info(folder: Path) -> RunInfo | None:
 def load_losses(folder: Path, arm: str) -> list[LossRow]:
     """Return a finished run's losses under the arm's name in this comparison."""
     return [row._replace(arm=arm) for row in read_losses(folder / "losses.parquet")]
+
+
+@contextmanager
+def claimed(folder: Path) -> Generator[bool]:
+    """Hold a run for this process, waiting for another one that trains it; yield whether it must still be computed."""
+    lock = folder.parent / "locks" / folder.name
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        yield load_info(folder) is None
 
 
 def remove(folder: Path) -> None:

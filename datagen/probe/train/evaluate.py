@@ -56,13 +56,15 @@ def reference_losses(backend: Backend, examples: Sequence[Example], *, config: P
     return {e.id: (next(losses).nll, next(losses).nll) for e in pairs}
 
 
-def dev_half(exam: Sequence[Example]) -> list[Example]:
-    """Return the half of the exam a checkpoint is chosen on when runs may stop early; the verdict is read on the other.
+def dev_half(exam: Sequence[Example], eval_set: str) -> list[Example]:
+    """Return the half of an eval set that a checkpoint is chosen on when runs may stop early; the verdict is read on the other, and on
+    the other sets whole. An exam without that set is halved itself, gold questions apart.
 
     Every other question of each (eval set, document), in an order by hash, so both halves cover the documents there are.
     """
+    choosing = [e for e in exam if e.eval_set == eval_set] or [e for e in exam if e.eval_set != "gold"]
     groups: dict[tuple[str, str], list[Example]] = {}
-    for example in sorted(exam, key=lambda e: unit_interval(f"dev:{e.id}")):
+    for example in sorted(choosing, key=lambda e: unit_interval(f"dev:{e.id}")):
         groups.setdefault((example.eval_set, example.document), []).append(example)
     chosen: set[str] = set()
     odd = 0

@@ -107,7 +107,7 @@ class _Run:
         self.average = WeightAverage(self.config.average, task.steps)
         per_run = self.config.evals_per_run
         self.marks = {round(task.steps * k / per_run) for k in range(1, per_run + 1)} | {task.steps}
-        dev = dev_half(task.exam) if self.config.patience else list(task.exam)
+        dev = dev_half(task.exam, self.config.primary) if self.config.patience else list(task.exam)
         held = {e.id for e in dev} if self.config.patience else set[str]()
         self.judged = [e for e in task.exam if e.id not in held] or list(task.exam)
         self.small = curve_subset(dev or task.exam, self.config.curve_items)
