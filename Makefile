@@ -73,6 +73,7 @@ bench-probe: $(STAMP)
 	$(BIN)/python tests/bench/probe_noise.py report
 	$(BIN)/python tests/bench/probe_bank.py run
 	$(BIN)/python tests/bench/probe_bank.py report
+	$(BIN)/python tests/bench/probe_full.py
 
 # Throughput of the client against a loopback endpoint; curator and data-designer beside it where their venvs exist.
 bench-generate: $(STAMP)

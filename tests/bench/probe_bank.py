@@ -48,16 +48,18 @@ class Run(NamedTuple):
     reduced: bool = False
 
 
-def pool_and_exam() -> tuple[list[Sample], list[Sample]]:
+def pool_and_exam(rows: int = 300, questions: int = QUESTIONS) -> tuple[list[Sample], list[Sample]]:
     """Return training rows and recall questions of the quickstart recipe, made once; questions spread over documents."""
-    work = HOME / "work"
+    work = HOME / ("work" if rows == 300 else f"work-{rows}")
     train = work / ".datagen" / "iterations" / "0001" / "train.jsonl"
     if not train.is_file():
         recipe, docs = ROOT / "pipelines" / "quickstart.yaml", ROOT / "examples" / "hotel_ota" / "docs"
         command = [sys.executable, "-m", "datagen", "-w", str(work), "run", str(recipe), "--docs", str(docs)]
-        command += ["--set", "sizes=[300]", "--until", "register"]
+        command += ["--set", f"sizes=[{rows}]", "--until", "register"]
+        if rows != 300:
+            command += ["--set", f"exam.size={round(questions / 0.7)}"]  # the recipe takes 30 % of them from unseen documents
         subprocess.run(command, check=True, cwd=ROOT, stdout=sys.stderr)
-    rows = [Sample.model_validate(r.value) for r in read_rows(train)]
+    pool = [Sample.model_validate(r.value) for r in read_rows(train)]
     exam = [Sample.model_validate(r.value) for r in read_rows(train.with_name("eval.jsonl"))]
     recall = sorted((s for s in exam if s.tags.get("eval_set") == "recall"), key=lambda s: s.id)
     by_document: dict[str, list[Sample]] = {}
@@ -65,8 +67,8 @@ def pool_and_exam() -> tuple[list[Sample], list[Sample]]:
         by_document.setdefault(sample.provenance.document, []).append(sample)
     rounds = itertools.zip_longest(*(by_document[d] for d in sorted(by_document)))
     spread = [s for each in rounds for s in each if s is not None]
-    random.Random("pool").shuffle(rows)
-    return rows, spread[:QUESTIONS]
+    random.Random("pool").shuffle(pool)
+    return pool, spread[:questions]
 
 
 def variants(pool: Sequence[Sample]) -> dict[str, list[Sample]]:
@@ -77,11 +79,11 @@ def variants(pool: Sequence[Sample]) -> dict[str, list[Sample]]:
     kept = set(documents[::2])
     return {
         "baseline": base,
-        "wrong_10": _wrong(base, 0.1, rng),
+        "wrong_10": wrong(base, 0.1, rng),
         "half": rng.sample(base, ROWS // 2),
         "more": list(pool[: 2 * ROWS]),
-        "wrong_all": _wrong(base, 1.0, rng),
-        "wrong_30": _wrong(base, 0.3, rng),
+        "wrong_all": wrong(base, 1.0, rng),
+        "wrong_30": wrong(base, 0.3, rng),
         "truncated": [_answer(s, s_text[: max(1, len(s_text) // 2)]) for s in base if (s_text := _text(s))],
         "other_rows": list(pool[ROWS : 2 * ROWS]),
         "quarter": rng.sample(base, ROWS // 4),
@@ -164,7 +166,7 @@ def report(model: str) -> dict[str, object]:
             for v, c in found.items()
         },
         "null": _null_comparisons([r for r in store if r.arm == "baseline"]),
-        "power_wrong_10": _power(compared),
+        "power_wrong_10": power(compared, "baseline", "wrong_10"),
         "decision_accuracy": _decisions(losses, {run: bank.steps(run) for run in rows}),
     }
 
@@ -196,9 +198,9 @@ def _null_comparisons(own: list[LossRow]) -> dict[str, float]:
     return {"comparisons": total, "false_verdicts": false / total, "coverage": covered / total}
 
 
-def _power(store: Sequence[LossRow], draws: int = 400) -> dict[str, float]:
-    """Return how often 10 % wrong answers are found, over bootstrap draws of documents, with the seeds there are."""
-    one, two = ([r for r in store if r.arm == arm] for arm in ("baseline", "wrong_10"))
+def power(store: Sequence[LossRow], old: str, new: str, draws: int = 400) -> dict[str, float]:
+    """Return how often ``new`` is called WORSE over bootstrap draws of documents, given these seeds."""
+    one, two = ([r for r in store if r.arm == arm and r.final and r.eval_set == "recall"] for arm in (old, new))
     seeds = sorted({r.seed for r in one} & {r.seed for r in two})
     if len(seeds) < 2:
         return {}
@@ -260,7 +262,7 @@ def _answer(sample: Sample, text: str) -> Sample:
     return Sample.of(record.model_copy(update={"messages": messages}), provenance=sample.provenance, tags=sample.tags)
 
 
-def _wrong(rows: Sequence[Sample], share: float, rng: random.Random) -> list[Sample]:
+def wrong(rows: Sequence[Sample], share: float, rng: random.Random) -> list[Sample]:
     """Give a share of the rows the answer of another row of their language."""
     chosen = set(rng.sample(range(len(rows)), round(share * len(rows))))
     found: list[Sample] = []
