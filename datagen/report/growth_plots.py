@@ -10,7 +10,7 @@ from datagen.probe.growth.curve import CurveResult
 from datagen.probe.growth.retrieval import RetrievalResult
 from datagen.probe.growth.slices import SlicesResult
 from datagen.probe.growth.sweep import SweepResult
-from datagen.report.plots import COLORS, INK, SECOND, WIDTH, _svg
+from datagen.report.plots import COLORS, INK, SECOND, WIDTH, draw
 
 LOSS = "loss, nats per token"
 
@@ -34,7 +34,7 @@ def curve_picture(result: CurveResult) -> str:
     marks = pl.DataFrame({"rows": [2 * total]})
     double = alt.Chart(marks).mark_rule(color="#888", strokeDash=[2, 3]).encode(x=x)
     title = f"{result.eval_set}: measured to {total} rows, forecast beyond; dotted: twice the rows"
-    return _svg((area + inside + ahead + rule + dots + double).properties(title=title, width=WIDTH, height=240))
+    return draw((area + inside + ahead + rule + dots + double).properties(title=title, width=WIDTH, height=240))
 
 
 def sweep_picture(result: SweepResult) -> str:
@@ -51,7 +51,7 @@ def sweep_picture(result: SweepResult) -> str:
         [{"name": f"{c.targets}, rank {c.rank}", "value": c.loss, "low": c.low, "high": c.high} for c in result.equal_parameters.cells],
         axis=LOSS,
     ).properties(title="the same number of trainable parameters", width=WIDTH - 60)
-    return _svg(alt.vconcat(first, second))
+    return draw(alt.vconcat(first, second))
 
 
 def retrieval_picture(result: RetrievalResult) -> str:
@@ -63,7 +63,7 @@ def retrieval_picture(result: RetrievalResult) -> str:
         for metric, title in (("nll", f"all tokens ({result.eval_set}, {result.questions} questions)"), ("fact_nll", "numbers and dates"))
         if any(c.metric == metric for c in result.cells)
     ]
-    return _svg(alt.vconcat(*parts))
+    return draw(alt.vconcat(*parts))
 
 
 def slices_picture(result: SlicesResult) -> str:
@@ -71,7 +71,7 @@ def slices_picture(result: SlicesResult) -> str:
     rows = [{"name": e.name[-44:], "value": e.effect, "low": e.low, "high": e.high} for e in result.effects]
     zero = alt.Chart(pl.DataFrame({"x": [0.0]})).mark_rule(strokeDash=[4, 3], color="#888").encode(x="x:Q")
     chart = zero + _intervals(rows, axis="loss with the slice minus without, nats per token")
-    return _svg(chart.properties(title=f"slices by {result.by} ({result.eval_set}, {result.runs} runs)", width=WIDTH - 160))
+    return draw(chart.properties(title=f"slices by {result.by} ({result.eval_set}, {result.runs} runs)", width=WIDTH - 160))
 
 
 def _intervals(rows: Sequence[dict[str, Any]], *, axis: str) -> Any:

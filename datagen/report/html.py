@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from datagen.jsonl import write_bytes
 from datagen.report import plots
 from datagen.report.data import ReportData
+from datagen.report.template import fill
 from datagen.report.words import WORDS
 from datagen.schemas.document import Language
 
@@ -23,12 +23,9 @@ def write_report(data: ReportData, path: Path, language: Language) -> None:
 
 def render_report(data: ReportData, language: Language) -> str:
     """Return the page as HTML text. Deterministic for the same data."""
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
-    environment.filters["clip"] = _clip
     words = WORDS[language]
-    return environment.get_template("page.html.j2").render(
-        w=words, d=data, m=data.manifest, language=language, pictures=_pictures(data, words)
-    )
+    page = Path(__file__).parent / "page.html.j2"
+    return fill(page, longest=LONGEST_SHOWN, w=words, d=data, m=data.manifest, language=language, pictures=_pictures(data, words))
 
 
 def _pictures(data: ReportData, words: dict[str, str]) -> dict[str, Markup]:
@@ -95,7 +92,3 @@ def _gains(data: ReportData) -> list[tuple[float, float]]:
             gain -= float(verdict["delta"])
             points.append((spent, gain))
     return points
-
-
-def _clip(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} … (+{len(text) - LONGEST_SHOWN})"

@@ -20,7 +20,7 @@ def histogram(values: Sequence[int], *, title: str, axis: str) -> str:
     chart = (
         alt.Chart(frame).mark_bar(color=INK).encode(x=alt.X("value:Q", bin=alt.Bin(maxbins=24), title=axis), y=alt.Y("count()", title=None))
     )
-    return _svg(chart.properties(title=title, width=WIDTH, height=180))
+    return draw(chart.properties(title=title, width=WIDTH, height=180))
 
 
 def bars(counts: Sequence[tuple[str, int]], *, title: str, most: int = 40) -> str:
@@ -28,7 +28,7 @@ def bars(counts: Sequence[tuple[str, int]], *, title: str, most: int = 40) -> st
     shown = list(counts[:most])
     if len(counts) > most:
         shown.append((f"+{len(counts) - most}", sum(n for _, n in counts[most:])))
-    frame = pl.DataFrame({"name": [_short(n) for n, _ in shown], "count": [c for _, c in shown], "order": list(range(len(shown)))})
+    frame = pl.DataFrame({"name": _labels([n for n, _ in shown]), "count": [c for _, c in shown], "order": list(range(len(shown)))})
     chart = (
         alt.Chart(frame)
         .mark_bar(color=INK)
@@ -37,7 +37,7 @@ def bars(counts: Sequence[tuple[str, int]], *, title: str, most: int = 40) -> st
             y=alt.Y("name:N", sort=alt.EncodingSortField("order"), title=None, axis=alt.Axis(labelLimit=260)),
         )
     )
-    return _svg(chart.properties(title=title, width=WIDTH - 140, height=max(60, 15 * len(shown))))
+    return draw(chart.properties(title=title, width=WIDTH - 140, height=max(60, 15 * len(shown))))
 
 
 def learning_curves(points: Sequence[dict[str, Any]], *, title: str, x: str, y: str) -> str:
@@ -53,7 +53,7 @@ def learning_curves(points: Sequence[dict[str, Any]], *, title: str, x: str, y: 
             detail="seed:N",
         )
     )
-    return _svg(chart.properties(title=title, width=WIDTH, height=220))
+    return draw(chart.properties(title=title, width=WIDTH, height=220))
 
 
 def verdict_intervals(verdicts: Sequence[dict[str, Any]], *, title: str, axis: str) -> str:
@@ -63,7 +63,7 @@ def verdict_intervals(verdicts: Sequence[dict[str, Any]], *, title: str, axis: s
     rule = base.mark_rule(color=INK, strokeWidth=3).encode(x=alt.X("low:Q", title=axis), x2="high:Q")
     dots = base.mark_point(filled=True, size=90, color=INK).encode(x="delta:Q")
     zero = alt.Chart(pl.DataFrame({"x": [0.0]})).mark_rule(strokeDash=[4, 3], color="#888").encode(x="x:Q")
-    return _svg((zero + rule + dots).properties(title=title, width=WIDTH, height=40 * len(verdicts) + 20))
+    return draw((zero + rule + dots).properties(title=title, width=WIDTH, height=40 * len(verdicts) + 20))
 
 
 class SizePoint(NamedTuple):
@@ -81,7 +81,7 @@ def size_curve(points: Sequence[SizePoint], *, title: str, x: str, y: str) -> st
     base = alt.Chart(frame).encode(x=alt.X("rows:Q", title=x))
     line = base.mark_line(point=True, color=INK).encode(y=alt.Y("loss:Q", title=y, scale=alt.Scale(zero=False)))
     bars = base.mark_rule(color=INK, strokeWidth=2, opacity=0.5).encode(y="low:Q", y2="high:Q")
-    return _svg((bars + line).properties(title=title, width=WIDTH, height=180))
+    return draw((bars + line).properties(title=title, width=WIDTH, height=180))
 
 
 def coverage_curve(points: Sequence[tuple[int, float]], *, title: str, x: str, y: str) -> str:
@@ -95,26 +95,34 @@ def coverage_curve(points: Sequence[tuple[int, float]], *, title: str, x: str, y
             y=alt.Y("coverage:Q", title=y, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
         )
     )
-    return _svg(chart.properties(title=title, width=WIDTH, height=180))
+    return draw(chart.properties(title=title, width=WIDTH, height=180))
 
 
 def gain_by_cost(points: Sequence[tuple[float, float]], *, title: str, x: str, y: str) -> str:
     """Return an SVG of the gain over the untrained model (nats per answer token) by money spent, accepted iterations only."""
     frame = pl.DataFrame({"cost": [c for c, _ in points], "gain": [g for _, g in points]})
     chart = alt.Chart(frame).mark_line(point=True, color=INK).encode(x=alt.X("cost:Q", title=x), y=alt.Y("gain:Q", title=y))
-    return _svg(chart.properties(title=title, width=WIDTH, height=180))
+    return draw(chart.properties(title=title, width=WIDTH, height=180))
 
 
-def _svg(chart: Any) -> str:
-    spec = (
-        chart.configure(font="system-ui, 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif")
-        .configure_view(stroke=None)
-        .to_dict()
-    )
-    svg = str(vl_convert.vegalite_to_svg(spec))
+def draw(chart: Any) -> str:
+    """Return a chart as SVG text."""
+    styled = chart.configure(font="system-ui, 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif").configure_view(stroke=None)
+    svg = str(vl_convert.vegalite_to_svg(_printable(styled.to_dict())))
     # The drawing carries its own size; the page scales it.
     return re.sub(r"<svg ", '<svg role="img" ', svg, count=1)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 38 else f"…{name[-37:]}"
+def _printable(spec: Any) -> Any:
+    """Return a chart's description without control characters, on which the renderer ends the whole process: XML cannot hold them."""
+    if isinstance(spec, dict):
+        return {key: _printable(value) for key, value in spec.items()}
+    if isinstance(spec, list):
+        return [_printable(value) for value in spec]
+    return "".join(filter(str.isprintable, spec)) if isinstance(spec, str) else spec
+
+
+def _labels(names: Sequence[str]) -> list[str]:
+    """Return names cut to what fits; whole where two would look the same, and so be drawn as one."""
+    short = [name if len(name) <= 38 else f"…{name[-37:]}" for name in names]
+    return short if len(set(short)) == len(short) else list(names)

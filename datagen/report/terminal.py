@@ -14,8 +14,10 @@ COLORS = {"BETTER": "green", "WORSE": "red", "EQUIVALENT": "cyan", "INCONCLUSIVE
 def funnel_table(title: str, funnel: Sequence[FunnelStep]) -> Table:
     """Return the funnel: what entered each stage, what was kept, and every reason for a loss."""
     table = Table(title=title, title_justify="left")
-    for name, justify in (("stage", "left"), ("entered", "right"), ("kept", "right"), ("dropped, by reason", "left")):
-        table.add_column(name, justify="right" if justify == "right" else "left")
+    table.add_column("stage")
+    table.add_column("entered", justify="right")
+    table.add_column("kept", justify="right")
+    table.add_column("dropped, by reason")
     for step in funnel:
         table.add_row(step.stage, str(step.entered), str(step.kept), ", ".join(f"{r} {n}" for r, n in step.dropped.items()))
     return table

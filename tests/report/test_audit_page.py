@@ -1,21 +1,27 @@
 """The audit page: hostile rows are text, everything is in the page's language, nothing is loaded."""
 
+import io
 import re
+from pathlib import Path
+from typing import get_args
 
 import pytest
+from rich.console import Console
 
 from datagen.ingest.sections import find_sections
 from datagen.report.audit import view
 from datagen.report.audit.page import LONGEST_SHOWN, render_page
+from datagen.report.audit.terminal import audit_tables
 from datagen.report.audit.words import CODES, WORDS
 from datagen.schemas.document import Document, Language
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
 from datagen.score import AuditResult, audit
 from datagen.score.defects import SCORERS
-from datagen.score.result import DROPPED_BY_DEFAULT
+from datagen.score.coverage.facts import Kind
+from datagen.score.result import DROPPED_BY_DEFAULT, State
 
-HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)> [a](javascript:alert(1)) {{ 7 * 7 }} \u202e\x07"
+HOSTILE = "[/b]<script>alert('x')</script><img src=x onerror=alert(1)> [a](javascript:alert(1)) {{ 7 * 7 }} \u202e\x07"
 TEXT = f"# 退房 {HOSTILE}\n\n退房时间为中午12点。\n\n## 早餐\n\n早餐七点开始，每位68元。{HOSTILE}\n"
 
 
@@ -67,6 +73,20 @@ def test_the_funnel_counts_every_row_once(result: AuditResult) -> None:
     steps = view.funnel(result)
     assert [(s.code, s.rows, s.left) for s in steps] == [("exact_duplicate", 1, 17), ("leak", 2, 15)]
     assert steps[-1].left == result.kept
+
+
+def test_the_tables_for_a_terminal_show_data_as_text(result: AuditResult) -> None:
+    out = Console(file=io.StringIO(), width=400)
+    out.print(audit_tables(result))
+    assert isinstance(out.file, io.StringIO)
+    assert "[/b]<script>" in out.file.getvalue()
+
+
+def test_every_word_is_used(repo: Path, result: AuditResult) -> None:
+    source = (repo / "datagen/report/audit/page.html.j2").read_text(encoding="utf-8")
+    used = set(re.findall(r"\bw\.(\w+)", source))
+    used |= {f"state_{s}" for s in get_args(State)} | {f"area_{a.name}" for a in result.areas} | {"prompt_axis", "completion_axis"}
+    assert set(WORDS["en"]) == used | set(get_args(Kind)) | {"documents", "sections", "chunks", "types", "languages", "styles", "datasets"}
 
 
 def test_words_and_codes_are_complete_in_both_languages() -> None:

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 from datagen.report.data import ReportData, ShownRow
 from datagen.report.html import LONGEST_SHOWN, render_report
 from datagen.report.words import WORDS
@@ -76,5 +79,8 @@ def test_the_page_shows_verdict_interval_pictures_and_words_in_its_language() ->
     assert "下一步" in page
 
 
-def test_both_languages_have_the_same_words() -> None:
+def test_both_languages_have_the_same_words_and_all_are_used(repo: Path) -> None:
     assert WORDS["zh"].keys() == WORDS["en"].keys()
+    used = re.findall(r"\bw\.(\w+)", (repo / "datagen/report/page.html.j2").read_text(encoding="utf-8"))
+    used += re.findall(r'words\["(\w+)"\]', (repo / "datagen/report/html.py").read_text(encoding="utf-8"))
+    assert set(WORDS["en"]) == set(used)

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from datagen.jsonl import write_bytes
 from datagen.report import plots
 from datagen.report.audit import view
-from datagen.report.audit.plots import printable, topic_map
+from datagen.report.audit.plots import topic_map
 from datagen.report.audit.words import CODES, WORDS
+from datagen.report.template import fill
 from datagen.schemas.document import Language
 from datagen.score.result import AuditResult
 from datagen.score.validity import metric_validity
@@ -25,10 +25,10 @@ def write_page(result: AuditResult, path: Path, language: Language) -> None:
 
 def render_page(result: AuditResult, language: Language) -> str:
     """Return the page as HTML text. Deterministic for the same result."""
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
-    environment.filters["clip"] = _clip
     documents = view.documents(result)
-    return environment.get_template("page.html.j2").render(
+    return fill(
+        Path(__file__).parent / "page.html.j2",
+        longest=LONGEST_SHOWN,
         w=WORDS[language],
         codes={code: texts[language] for code, texts in CODES.items()},
         r=result,
@@ -61,7 +61,7 @@ def _pictures(result: AuditResult, language: Language) -> dict[str, Markup]:
         ("datasets", result.balance.datasets),
     ):
         if counts:
-            drawn[name] = plots.bars([(printable(key), n) for key, n in counts.items()], title="")
+            drawn[name] = plots.bars(list(counts.items()), title="")
     if len(result.embedded) > 2:
         names = [", ".join(t.terms[:2]) for t in result.topics.topics]
         drawn["map"] = topic_map(result.places_2d, result.topics.of_row, names)
@@ -72,7 +72,3 @@ def _clipped(values: list[float]) -> list[int]:
     """Draw the longest hundredth at the border, so that one giant row does not hide all others."""
     border = sorted(values)[int(0.99 * (len(values) - 1))]
     return [int(min(value, border)) for value in values]
-
-
-def _clip(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} … (+{len(text) - LONGEST_SHOWN})"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from datagen.report.plots import WIDTH, _svg
+from datagen.report.plots import WIDTH, draw
 
 MAX_POINTS = 1500
 _PALETTE = [
@@ -18,7 +18,7 @@ def topic_map(places: Sequence[tuple[float, float]], topic_of: Sequence[int], na
     """Return an SVG scatter of rows; at most 1,500 of them, evenly taken. ``names`` are the topics' labels, in topic order."""
     step = max(1, -(-len(places) // MAX_POINTS))
     chosen = range(0, len(places), step)
-    labels = [f"{i + 1} {printable(name)}" for i, name in enumerate(names)]
+    labels = [f"{i + 1} {name}" for i, name in enumerate(names)]
     frame = pl.DataFrame(
         {"x": [places[i][0] for i in chosen], "y": [places[i][1] for i in chosen], "topic": [labels[topic_of[i]] for i in chosen]}
     )
@@ -37,9 +37,4 @@ def topic_map(places: Sequence[tuple[float, float]], topic_of: Sequence[int], na
             ),
         )
     )
-    return _svg(chart.properties(width=WIDTH, height=300))
-
-
-def printable(text: str) -> str:
-    """Return a label without control characters, which XML cannot hold."""
-    return "".join(c for c in text if c.isprintable())
+    return draw(chart.properties(width=WIDTH, height=300))

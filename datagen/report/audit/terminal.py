@@ -51,7 +51,7 @@ def _figures(result: AuditResult) -> Table:
         ("row style", result.balance.styles),
         ("question types", result.balance.question_types),
     ):
-        table.add_row(title, ", ".join(f"{key} {n}" for key, n in counts.items()))
+        table.add_row(title, Text(", ".join(f"{key} {n}" for key, n in counts.items())))
     for metric in result.metrics:
         more = "more" if metric.larger_is_more_varied else "less"
         table.add_row(metric.name, f"{metric.value:.3f} ± {metric.sd:.3f} at {metric.n} {metric.unit} (larger: {more} varied)")
