@@ -120,7 +120,7 @@ def append_row(path: Path, value: JsonObject) -> None:
     Raises:
         DataError, DiskRefused: as in :func:`write_jsonl`.
     """
-    line = f"{_dumps(value)}\n".encode(errors=_SURROGATES)
+    line = encode_line(value)
     with guard_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with guard_disk(path), path.open("a+b") as file:
@@ -143,9 +143,18 @@ def write_jsonl(path: Path, rows: Iterable[object]) -> int:
         DataError: a value JSON has no form for, such as NaN or a date.
         DiskRefused: as in :func:`open_atomic`.
     """
-    lines = [_dumps(row) for row in rows]
-    write_bytes(path, "".join(f"{line}\n" for line in lines).encode(errors=_SURROGATES))
+    lines = [encode_line(row) for row in rows]
+    write_bytes(path, b"".join(lines))
     return len(lines)
+
+
+def encode_line(value: object) -> bytes:
+    """Return one line of a ``.jsonl`` file, its end included.
+
+    Raises:
+        DataError: as in :func:`write_jsonl`.
+    """
+    return f"{_dumps(value)}\n".encode(errors=_SURROGATES)
 
 
 def write_json(path: Path, value: object, *, ascii_only: bool = False) -> None:

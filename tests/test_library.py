@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ def test_unknown_name_suggests_a_near_one() -> None:
     with pytest.raises(UsageError) as caught:
         library.find("pipelines", "quickstrat", ".yaml")
     assert "did you mean 'quickstart'" in caught.value.hint
+
+
+def test_the_readme_names_every_prompt_in_both_languages_and_no_other() -> None:
+    readme = (library.builtin_root() / "prompts" / "README.md").read_text(encoding="utf-8")
+    named = {f"{start}{language}{end}" for start, end in re.findall(r"`([\w/]+)\{zh,en\}(\.v\d+)`", readme) for language in ("zh", "en")}
+    assert len(named) == 44
+    assert named == set(library.names("prompts", ".md"))
 
 
 def test_a_readme_among_prompts_is_no_prompt(tmp_path: Path) -> None:

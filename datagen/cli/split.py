@@ -9,7 +9,7 @@ from datagen.cli.console import JsonOption, emit
 from datagen.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from datagen.split_sets import Place
+    from datagen.split import Place
 
 PLACES: "tuple[Place, ...]" = ("train", "recall", "unseen", "vault")
 

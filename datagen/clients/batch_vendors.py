@@ -55,7 +55,8 @@ class OpenAIBatches:
             files = [name for name in (batch.output_file_id, batch.error_file_id) if name]
             if batch.status != "completed" and not files:
                 raise _failed(self._base_url, batch_id, str(batch.status))
-            lines = [json.loads(line) for name in files for line in (await sdk.files.content(name)).text.splitlines() if line.strip()]
+            # Not splitlines: an answer may hold U+2028 and other marks that end a line for Python alone.
+            lines = [json.loads(line) for name in files for line in (await sdk.files.content(name)).text.split("\n") if line.strip()]
         found: list[Result] = []
         for line in lines:
             response = line.get("response") or {}

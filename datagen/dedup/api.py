@@ -141,7 +141,7 @@ def deduplicate(
     """
     opened = open_rows(rows)
     items = opened.items
-    texts = None if numbers_matter else text_column(rows, opened)
+    texts = None if numbers_matter else text_column(opened)
     compared: Sequence[Compared] = () if texts is not None else read_compared(items, on)
     if numbers_matter:
         compared = [guard_numbers(c) for c in compared]

@@ -1,8 +1,8 @@
 """Duplicates within a whole set at once: signatures, bands, and verified pairs joined into clusters.
 
-Every pair that joins a cluster has been verified by exact Jaccard similarity, so there are no false positives; a pair at the threshold is
-missed with probability below 0.02 (see :mod:`datagen.dedup.lsh`). A cluster is a connected component: its ends may be less similar than the
-threshold when a row between them is near both. Clusters do not depend on the order of rows.
+Every pair that joins a cluster has been verified by exact Jaccard similarity, so there are no false positives; a pair at a threshold
+of 0.7 is missed with probability 0.01 (see :mod:`datagen.dedup.lsh`). A cluster is a connected component: its ends may be less similar
+than the threshold when a row between them is near both. Clusters do not depend on the order of rows.
 
 Cost: one pass over the text, one sort a band, and exact comparisons for the few rows that share a band. ``make bench-dedup`` measures it.
 """

@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 from datagen.dedup.shingle import numbers
 from datagen.hashing import canonical_json
 from datagen.schemas.record import FeedbackRecord, Message, PreferenceRecord, Record, TextRecord, completion_text, prompt_text
-from datagen.schemas.sample import Sample
 
 On = Literal["prompt", "completion", "both"]
 
@@ -46,11 +45,6 @@ def of_record(record: Record, on: On = "both") -> Compared:
 def guard_numbers(compared: Compared) -> Compared:
     """Return the row guarded by its numbers, too: "standard room 300" and "suite 500" share a template, not a fact."""
     return compared._replace(guard=(compared.guard, numbers(compared.text)))
-
-
-def text_of(sample: Sample, on: On) -> str:
-    """Return the part of a sample that is compared."""
-    return of_record(sample.record, on).text
 
 
 def _completion(record: Record) -> str:

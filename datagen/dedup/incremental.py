@@ -9,7 +9,7 @@ from typing import NamedTuple
 from datagen.dedup.compared import Compared, On, guard_numbers, of_record
 from datagen.dedup.lsh import choose_bands, signature_keys
 from datagen.dedup.minhash import signature
-from datagen.dedup.shingle import shingle
+from datagen.dedup.shingle import Shingles, shingle
 from datagen.schemas.sample import Sample
 from datagen.text import fold
 
@@ -40,29 +40,28 @@ class CompareIndex:
         self._entries: list[_Entry] = []
 
     def add(self, identifier: str, row: Compared) -> None:
-        entry = self._entry(identifier, row)
-        for key in self._keys(row):
+        shingles = shingle(row.text, self._ngram)
+        for key in self._keys(shingles):
             self._buckets.setdefault(key, []).append(len(self._entries))
-        self._entries.append(entry)
+        self._entries.append(self._entry(identifier, row, shingles))
 
     def matches(self, row: Compared) -> Sequence[Match]:
         """Return all rows at or above the threshold, in the order they were added."""
-        entry = self._entry("", row)
-        candidates = sorted({position for key in self._keys(row) for position in self._buckets.get(key, ())})
+        shingles = shingle(row.text, self._ngram)
+        entry = self._entry("", row, shingles)
+        candidates = sorted({position for key in self._keys(shingles) for position in self._buckets.get(key, ())})
         return [Match(other.id, s) for other in (self._entries[p] for p in candidates) if (s := self._similarity(entry, other)) is not None]
 
     def find(self, row: Compared) -> Match | None:
         """Return the most similar match (the first added among equals), or None."""
         return max(self.matches(row), key=lambda m: m.similarity, default=None)
 
-    def _keys(self, row: Compared) -> list[tuple[int, int]]:
-        return signature_keys(signature(shingle(row.text, self._ngram)), self._bands)
+    def _keys(self, shingles: Shingles) -> list[tuple[int, int]]:
+        return signature_keys(signature(shingles), self._bands)
 
-    def _entry(self, identifier: str, row: Compared) -> _Entry:
-        return _Entry(identifier, row, fold(row.prompt), self._set(row.text), self._set(row.completion))
-
-    def _set(self, text: str) -> frozenset[int]:
-        return frozenset(shingle(text, self._ngram).tolist())
+    def _entry(self, identifier: str, row: Compared, shingles: Shingles) -> _Entry:
+        answer = frozenset(shingle(row.completion, self._ngram).tolist())
+        return _Entry(identifier, row, fold(row.prompt), frozenset(shingles.tolist()), answer)
 
     def _similarity(self, a: _Entry, b: _Entry) -> float | None:
         """Return the similarity of near duplicates; None below the threshold, for other numbers, and for conflicts."""

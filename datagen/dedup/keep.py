@@ -49,9 +49,14 @@ def preference_of_samples(samples: Sequence[Sample], keep: Keep, by: str | None)
     """Return the rank of samples: for ``best`` the score ``by``, or the mean of all scores; for ``newest`` the tag ``by``, or the row.
 
     Raises:
-        UsageError: as :func:`preference_of_rows`.
+        UsageError: an unknown ``keep``; ``by`` without a ``keep`` that uses it; a score or tag that no sample has.
     """
     check_keep(keep, by)
+    if by and samples:
+        named = [sample.scores if keep == "best" else sample.tags for sample in samples]
+        if not any(by in names for names in named):
+            kind = "score" if keep == "best" else "tag"
+            raise UsageError(f"no sample has a {kind} '{by}'", hint=suggest(by, set[str]().union(*named)))
     match keep:
         case "first":
             return None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from datagen.dedup.compared import Compared, On, of_record, of_text
-from datagen.dedup.kernels.column import Column, Strings, Texts
+from datagen.dedup.kernels.column import Strings, Texts
 from datagen.errors import DataError, UsageError
 from datagen.jsonl import JsonObject, read_rows
 from datagen.schemas.detect import FORMATS, detect_format
@@ -54,7 +54,7 @@ def open_rows(rows: Any) -> OpenRows:
     return OpenRows(items, restore, kinds <= {str})
 
 
-def text_column(rows: Any, opened: OpenRows) -> Texts | None:
+def text_column(opened: OpenRows) -> Texts | None:
     """Return the text of rows that are nothing but text (strings; rows of format ``text``), which need no row objects; else None."""
     items = opened.items
     if opened.all_strings:
@@ -62,9 +62,6 @@ def text_column(rows: Any, opened: OpenRows) -> Texts | None:
     head = [item for item in items[:200] if isinstance(item, dict)]
     if not _is_text(head) or not all(isinstance(item, dict) for item in items):
         return None
-    if hasattr(rows, "iter_rows"):
-        series = rows["text"]
-        return Column.of_series(series) if _all_said(series.to_list()) else None
     texts = [item.get("text") for item in items]
     known = not any(item.keys() - head[0].keys() for item in items)
     return Strings(texts) if known and _all_said(texts) else None
@@ -101,8 +98,8 @@ def all_values(row: JsonObject) -> Compared:
 
 
 def _text(value: object) -> str:
-    """Return a value as text, the same for equal values; unlike canonical JSON also NaN, which rows of others hold."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """Return a value as text, the same for equal values; unlike canonical JSON also NaN and dates, which rows of others hold."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
 
 
 def _is_text(rows: Sequence[JsonObject]) -> bool:
@@ -113,5 +110,5 @@ def _is_text(rows: Sequence[JsonObject]) -> bool:
 
 
 def _all_said(texts: Sequence[Any]) -> bool:
-    """Tell whether all are texts that a text row may hold; a row with a blank one is compared by all its values."""
+    """Tell whether all are texts and none is blank."""
     return all(isinstance(text, str) and text.strip() for text in texts)

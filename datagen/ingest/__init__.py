@@ -34,8 +34,9 @@ class IngestResult:
 def ingest_paths(paths: Sequence[Path], *, max_bytes: int = MAX_BYTES) -> IngestResult:
     """Read files and folders to documents. Folders are walked in sorted order; links that leave the folder are not followed.
 
-    ``Document.path`` is relative to the folder it was found in; where two given folders hold the same relative path, the later one gets
-    its folder's name in front. Deterministic for the same bytes on disk. Holds all texts in memory.
+    ``Document.path`` is relative to the folder it was found in; where an earlier folder holds the same relative path, the later one gets
+    its folder's name in front, and names of folders above that until no other document has it. Deterministic for the same bytes on disk.
+    Holds all texts in memory.
 
     Raises:
         UsageError: a path does not exist, or nothing at all could be read; the message counts the reasons.
@@ -48,8 +49,7 @@ def ingest_paths(paths: Sequence[Path], *, max_bytes: int = MAX_BYTES) -> Ingest
         if not root.exists():
             raise UsageError(f"{root}: no such file or folder", hint=f"give a folder of documents, or files; {READABLE}")
         for file, relative, refused in _walk(root):
-            folder = root.resolve() if root.is_dir() else root.resolve().parent
-            name = relative if relative not in taken else f"{folder.name}/{relative}"
+            name = _unlike(taken, relative, root.resolve() if root.is_dir() else root.resolve().parent)
             taken.add(name)
             try:
                 if refused:
@@ -96,6 +96,16 @@ def _walk(root: Path) -> Iterator[tuple[Path, str, Unreadable | None]]:
         folders[:] = [name for name in folders if not name.startswith(".")]
     for path in sorted(found):
         yield path, _name(path.relative_to(root).as_posix()), found[path]
+
+
+def _unlike(taken: set[str], relative: str, folder: Path) -> str:
+    """Return a file's name with as many names of folders in front as tell it from those taken; one given twice may have them all."""
+    name = relative
+    for above in reversed(folder.parts[1:]):
+        if name not in taken:
+            break
+        name = f"{_name(above)}/{name}"
+    return name
 
 
 def _name(path: str) -> str:

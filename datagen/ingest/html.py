@@ -6,68 +6,9 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from datagen.ingest.decoding import Unreadable, decode
 from datagen.ingest.html_table import is_layout, table_rows
-from datagen.text import CJK
+from datagen.ingest.html_text import BLOCKS, LINE_BREAK, MAX_DEPTH, inline_text, is_dropped, is_hidden, tidy
 
-DROPPED = frozenset(
-    [
-        "script",
-        "style",
-        "noscript",
-        "template",
-        "nav",
-        "footer",
-        "svg",
-        "math",
-        "iframe",
-        "object",
-        "button",
-        "select",
-        "textarea",
-        "head",
-        "audio",
-        "video",
-        "canvas",
-        "dialog",
-    ]
-)
-CHROME = frozenset(
-    ["nav", "navbar", "navheader", "navfooter", "navigation", "breadcrumb", "breadcrumbs", "pagination", "footer", "sidebar-nav"]
-)
-BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "caption",
-        "center",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "form",
-        "header",
-        "hgroup",
-        "hr",
-        "html",
-        "legend",
-        "main",
-        "p",
-        "section",
-        "summary",
-    ]
-)
 CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?([A-Za-z0-9_-]+)""")
-# A line break in the source between two Chinese characters is not a space.
-BREAK_IN_CHINESE = re.compile(rf"(?<=[{CJK}，。；：、！？”）])[ \t\r]*\n\s*(?=[{CJK}“（])")
-INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\xad]")
-LINE_BREAK = "\v"
-MAX_DEPTH = 150
 
 
 def html_to_markdown(data: bytes) -> str:
@@ -102,12 +43,11 @@ class _Blocks:
     def inline(self, text: str) -> None:
         self._line.append(text)
 
-    def end_line(self, prefix: str = "", *, tight: bool = False) -> bool:
+    def end_line(self) -> None:
         text = tidy("".join(self._line))
         self._line.clear()
         if text:
-            self.block(prefix + text.replace(LINE_BREAK, "\n" + " " * len(prefix) if prefix.strip(" #") else "\n"), tight=tight)
-        return bool(text)
+            self.block(text.replace(LINE_BREAK, "\n"))
 
     def block(self, text: str, *, tight: bool = False) -> None:
         if tight and self._blocks:
@@ -120,13 +60,6 @@ class _Blocks:
         return "\n\n".join(self._blocks) + "\n" if self._blocks else ""
 
 
-def tidy(text: str) -> str:
-    """Collapse white space; ``LINE_BREAK`` marks survive between words."""
-    text = BREAK_IN_CHINESE.sub("", INVISIBLE.sub("", text))
-    lines = [" ".join(line.split()) for line in text.split(LINE_BREAK)]
-    return LINE_BREAK.join(line for line in lines if line)
-
-
 def _render(node: LexborNode, out: _Blocks, depth: int) -> None:
     if depth > MAX_DEPTH:
         out.inline(node.text(separator=" "))
@@ -135,12 +68,12 @@ def _render(node: LexborNode, out: _Blocks, depth: int) -> None:
         tag = child.tag or ""
         if tag == "-text":
             out.inline(child.text(deep=False).replace(LINE_BREAK, " "))
-        elif _dropped(child):
+        elif is_dropped(child):
             continue
         elif re.fullmatch(r"h[1-6]", tag):
             out.end_line()
-            out.inline(child.text(separator="").replace("¶", "").replace(LINE_BREAK, " "))
-            out.end_line("#" * int(tag[1]) + " ")
+            if title := inline_text(child).replace("¶", "").strip():
+                out.block(f"{'#' * int(tag[1])} {title}")
         elif tag in ("ul", "ol"):
             out.end_line()
             _list(child, out, "", depth + 1, tight=False)
@@ -187,7 +120,7 @@ def _list(node: LexborNode, out: _Blocks, indent: str, depth: int, *, tight: boo
     start = node.attributes.get("start") or ""
     number = int(start) if re.fullmatch(r"\d{1,9}", start) else 1
     for item in node.iter():
-        if _dropped(item):
+        if is_dropped(item):
             continue
         if item.tag in ("ul", "ol"):
             # Formally wrong, yet common: a list directly inside a list.
@@ -216,7 +149,7 @@ def _code(node: LexborNode, out: _Blocks) -> None:
 def _table(node: LexborNode, out: _Blocks, depth: int) -> None:
     if is_layout(node):
         for cell in node.css("td, th"):
-            if table_of(cell) == node.mem_id:
+            if table_of(cell) == node.mem_id and not is_hidden(cell):
                 out.end_line()
                 _render(cell, out, depth)
                 out.end_line()
@@ -238,16 +171,3 @@ def table_of(cell: LexborNode) -> int | None:
     while parent is not None and parent.tag != "table":
         parent = parent.parent
     return parent.mem_id if parent is not None else None
-
-
-def _dropped(node: LexborNode) -> bool:
-    tag = node.tag or ""
-    if tag in DROPPED or tag.startswith(("-", "!")):
-        return True
-    attributes = node.attributes
-    if not attributes:
-        return False
-    style = (attributes.get("style") or "").replace(" ", "").lower()
-    chrome = CHROME.intersection((attributes.get("class") or "").lower().split()) or attributes.get("role") in ("navigation", "contentinfo")
-    hidden = "hidden" in attributes or attributes.get("aria-hidden") == "true" or "display:none" in style or "visibility:hidden" in style
-    return bool(chrome or hidden)

@@ -4,11 +4,10 @@ import re
 
 from selectolax.lexbor import LexborNode
 
-from datagen.text import CJK
+from datagen.ingest.html_text import inline_text, is_hidden
 
 MAX_SPAN = 100
 MAX_COLUMNS = 500
-BREAK_IN_CHINESE = re.compile(rf"(?<=[{CJK}，。；：、])\s*\n\s*(?=[{CJK}])")
 
 
 def is_layout(table: LexborNode) -> bool:
@@ -22,12 +21,14 @@ def table_rows(table: LexborNode) -> list[list[str]]:
     # Column -> (rows still to fill, text).
     hanging: dict[int, tuple[int, str]] = {}
     for row in table.css("tr"):
+        if is_hidden(row) or (row.parent is not None and is_hidden(row.parent)):
+            continue
         cells: list[str] = []
         for cell in row.iter():
-            if cell.tag not in ("td", "th") or "hidden" in cell.attributes:
+            if cell.tag not in ("td", "th") or is_hidden(cell):
                 continue
             _fill(cells, hanging)
-            text = _cell_text(cell)
+            text = inline_text(cell).replace("|", "\\|")
             height, width = _span(cell, "rowspan"), _span(cell, "colspan")
             for _ in range(min(width, MAX_COLUMNS - len(cells))):
                 if height > 1:
@@ -51,9 +52,3 @@ def _fill(cells: list[str], hanging: dict[int, tuple[int, str]]) -> None:
 def _span(cell: LexborNode, name: str) -> int:
     value = cell.attributes.get(name) or ""
     return max(1, min(int(value), MAX_SPAN)) if re.fullmatch(r"\d{1,6}", value) else 1
-
-
-def _cell_text(cell: LexborNode) -> str:
-    separator = " " if cell.css_first("p, div, br, li") is not None else ""
-    text = BREAK_IN_CHINESE.sub("", cell.text(separator=separator))
-    return " ".join(text.split()).replace("|", "\\|")

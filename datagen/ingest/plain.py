@@ -21,6 +21,8 @@ MAX_LENGTH = 40
 def find_plain_headings(text: str) -> list[tuple[int, int, str]]:
     """Return (0-based line, level 1-6, title) of each heading-like line; a lone first line is the title, level 1."""
     lines = [line.strip() for line in text.split("\n")]
+    first = next((number for number, line in enumerate(lines) if line), 0)
+    more = any(lines[first + 1 :])
     found: list[tuple[int, int, str]] = []
     for number, line in enumerate(lines):
         before = lines[number - 1] if number else ""
@@ -31,7 +33,7 @@ def find_plain_headings(text: str) -> list[tuple[int, int, str]]:
         numbered_list = NUMBERED.match(line) and NUMBERED.match(after) and "." not in line.split()[0].rstrip(".")
         if level and not numbered_list:
             found.append((number, level, " ".join(line.split())))
-        elif not any(lines[:number]) and not after and any(lines[number + 1 :]) and not re.match(r"[-*•·]|[QqAa问答][:：]", line):
+        elif number == first and not after and more and not re.match(r"[-*•·]|[QqAa问答][:：]", line):
             found.append((number, 1, " ".join(line.split())))
     # A title above numbered parts contains them.
     if len(found) > 1 and found[0][1] == 1 and not _level(found[0][2]):

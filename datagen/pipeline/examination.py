@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from datagen.exam import Exam
 from datagen.jsonl import read_rows
 from datagen.pipeline.progress import Listener
 from datagen.probe import ProbeConfig, ProbeProgress, ProbeResult
 from datagen.schemas.sample import Sample
-from datagen.split import Exam
 
 
 class Examination:

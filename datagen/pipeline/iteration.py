@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from datagen.dedup import deduplicate_samples
+from datagen.exam import Exam
 from datagen.export.llamafactory import register, train_command, train_yaml
 from datagen.generate.opening import Crew
 from datagen.generate.specs import Method
@@ -33,7 +34,6 @@ from datagen.schemas.detect import RowFormat
 from datagen.schemas.manifest import DatasetFile, FunnelStep, Manifest
 from datagen.schemas.sample import Sample
 from datagen.schemas.stage import StageResult
-from datagen.split import Exam
 from datagen.workspace import Workspace
 
 ROW_FORMAT: Mapping[tuple[str, Method], RowFormat] = {
@@ -141,7 +141,7 @@ def run_iteration(
         return Outcome(folder, None, tuple(funnel))
 
     listener.stage(plan.number, "split")
-    split_key = fingerprint([clean_key, root, code_fingerprint("split.py", "dedup")])
+    split_key = fingerprint([clean_key, root, code_fingerprint("exam.py", "dedup")])
     train = store.samples(5, "split", split_key, lambda: exam.quarantine(clean.kept), entered=len(clean.kept))
     funnel.append(_step("split", train.stats))
     datasets = _write_datasets(workspace, folder, train, exam)
@@ -211,7 +211,7 @@ def _exam(
     else:
         gold = read_gold(recipe.exam.gold, recipe.exam.gold_limit) if recipe.exam.gold else []
         settings = [part.model_dump(mode="json") for part in (recipe.exam, recipe.generate, recipe.clean)]
-        code = code_fingerprint("generate", "dedup", "split.py")
+        code = code_fingerprint("generate", "dedup", "exam.py")
         key = fingerprint([sources.key, written, settings, [s.id for s in gold], code])
         result = store.samples(2, "exam", key, lambda: write_exam(recipe, sources, crew, gold=gold, listener=listener), entered=None)
         exam = Exam(tuple(result.kept))

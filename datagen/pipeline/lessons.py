@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from datagen.dedup.compared import On
 from datagen.errors import DataError, StageFailed, UsageError, suggest
+from datagen.exam import Exam, choose_unseen_documents
 from datagen.generate.distinct import refuse_near
 from datagen.generate.funnel import Money, examples_of, funnel_of, note, require_yield
 from datagen.generate.opening import Crew, open_crew
@@ -24,7 +25,6 @@ from datagen.schemas.document import Document
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Provenance, Sample
 from datagen.schemas.stage import StageResult
-from datagen.split import Exam, choose_unseen_documents
 from datagen.text import detect_language
 from datagen.workspace import Workspace
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
+from datagen.exam import Exam
 from datagen.jsonl import read_rows
 from datagen.probe.store.losses import LossRow, read_losses
 from datagen.schemas.document import Document
 from datagen.schemas.manifest import Manifest
 from datagen.schemas.record import completion_text, prompt_text
 from datagen.schemas.sample import Sample
-from datagen.split import Exam
 from datagen.text import estimate_tokens
 from datagen.workspace import Workspace
 

@@ -73,7 +73,7 @@ class Iterations:
         self.docs_key = ingest_key(self.docs, recipe.chunk.max_tokens)
         if recipe.exam.gold and not recipe.exam.gold.is_file():
             raise UsageError(f"exam.gold: {recipe.exam.gold}: no such file")
-        code = code_fingerprint("pipeline", "generate", "dedup", "split.py", "ingest", "clients", "probe", "export", "schemas", "text.py")
+        code = code_fingerprint("pipeline", "generate", "dedup", "exam.py", "ingest", "clients", "probe", "export", "schemas", "text.py")
         settings = recipe.model_dump(mode="json", exclude={"sizes", "docs", "report_language", "description", "until"})
         self._key = [settings, self.docs_key, code, *own_prompts(self.library)]
 

@@ -12,7 +12,8 @@ from datagen.errors import DataError, UsageError, suggest
 from datagen.jsonl import JsonObject, Row, read_rows, read_text
 from datagen.schemas import alpaca, kto, openai_chat, preference, sharegpt, text
 from datagen.schemas.alpaca import RowStyle, row_style
-from datagen.schemas.record import ConversationRecord, FeedbackRecord, PreferenceRecord, Record, TextRecord, completion_text, prompt_text
+from datagen.schemas.fields import parse_row
+from datagen.schemas.record import ConversationRecord, FeedbackRecord, PreferenceRecord, Record, TextRecord, whole_text
 from datagen.schemas.sample import Sample
 from datagen.schemas.sharegpt import Layout
 from datagen.text import detect_language
@@ -139,7 +140,7 @@ class Dataset:
 
 def read_dataset(path: Path, format: str | None = None) -> Dataset:
     """Read a dataset file and say how; see :func:`read_samples`."""
-    rows = list(_text_lines(path) if path.suffix.lower() == ".txt" else read_rows(path))
+    rows = raw_rows(path)
     if format is not None and format not in get_args(RowFormat):
         raise UsageError(f"unknown format '{format}'", hint=suggest(format, get_args(RowFormat)))
     values = [row.value for row in rows]
@@ -151,6 +152,30 @@ def read_dataset(path: Path, format: str | None = None) -> Dataset:
     known = {"id", "record", "provenance", "scores", "tags"} if detection.format == "datagen" else FORMATS[detection.format].columns
     seen = dict.fromkeys(detection.layout.columns.get(key, key) for row in values for key in row)
     return Dataset(samples, detection, tuple(key for key in seen if key not in known))
+
+
+def raw_rows(path: Path) -> list[Row]:
+    """Read a file's rows as they are: objects, or, of a ``.txt`` file, one text a line, blank lines skipped.
+
+    Raises:
+        UsageError, DataError: as :func:`datagen.jsonl.read_rows`.
+    """
+    if path.suffix.lower() != ".txt":
+        return list(read_rows(path))
+    lines = read_text(path).split("\n")
+    return [Row(number, {"text": line.removesuffix("\r")}) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def read_row(value: JsonObject, detection: Detection) -> Sample:
+    """Read one row into a sample; only datagen's own rows have tags. Its id is computed anew, whatever the row says.
+
+    Raises:
+        DataError: the row is not in the format.
+    """
+    if detection.format == "datagen":
+        sample = parse_row(Sample, value)
+        return sample.model_copy(update={"id": Sample.of(sample.record).id})
+    return Sample.of(FORMATS[detection.format].read(detection.layout.normalise(value), detection.style))
 
 
 def named_format(name: RowFormat, rows: Sequence[JsonObject]) -> Detection:
@@ -190,24 +215,13 @@ def _detect_turns(column: str, keys: set[str], rows: Sequence[JsonObject]) -> De
 
 def _read(path: Path, row: Row, detection: Detection) -> Sample:
     try:
-        if detection.format == "datagen":
-            return _read_sample(row.value)
-        record = FORMATS[detection.format].read(detection.layout.normalise(row.value), detection.style)
+        sample = read_row(row.value, detection)
     except DataError as error:
         raise DataError(f"{path}:{row.line}: {error.message}", hint=error.hint) from error
-    tags = {"language": detect_language(f"{prompt_text(record)}\n{completion_text(record)}")}
+    if detection.format == "datagen":
+        return sample
+    record = sample.record
+    tags = {"language": detect_language(whole_text(record))}
     if isinstance(record, ConversationRecord):
         tags["row_style"] = "persona" if record.persona else "task"
-    return Sample.of(record, tags=tags)
-
-
-def _read_sample(value: JsonObject) -> Sample:
-    from datagen.schemas.fields import parse_row
-
-    sample = parse_row(Sample, value)
-    return sample.model_copy(update={"id": Sample.of(sample.record).id})
-
-
-def _text_lines(path: Path) -> list[Row]:
-    lines = read_text(path).split("\n")
-    return [Row(number, {"text": line.removesuffix("\r")}) for number, line in enumerate(lines, 1) if line.strip()]
+    return sample.model_copy(update={"tags": tags})

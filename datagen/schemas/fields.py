@@ -176,12 +176,10 @@ def _check_plain(value: object, where: str, depth: int = 0) -> None:
 def write_call_text(message: Message) -> str:
     """Return a ``function_call`` turn's value; the inverse of :func:`read_call_text`."""
     calls = [{"name": call.name, "arguments": call.arguments} for call in message.tool_calls]
-    text = json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
-    if not message.content:
-        return text.replace("<", "\\u003c")
-    if _THOUGHT.fullmatch(message.content) and message.content.endswith("</think>\n\n"):
-        return message.content + text.replace("<", "\\u003c")
-    return f"{message.content}<tool_call>{text.replace('<', chr(92) + 'u003c')}</tool_call>"
+    # A call's text may hold marks of reasoning and calls; in JSON "<" can be written so that they are none.
+    text = json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False).replace("<", "\\u003c")
+    thought = _THOUGHT.fullmatch(message.content) and message.content.endswith("</think>\n\n")
+    return message.content + text if thought or not message.content else f"{message.content}<tool_call>{text}</tool_call>"
 
 
 def join_persona(messages: tuple[Message, ...], persona: str) -> tuple[Message, ...]:

@@ -112,6 +112,11 @@ def completion_text(record: Record) -> str:
             return record.text
 
 
+def whole_text(record: Record) -> str:
+    """Return prompt and completion, the one below the other."""
+    return f"{prompt_text(record)}\n{completion_text(record)}"
+
+
 def _prompt(record: Record) -> tuple[Message, ...]:
     match record:
         case ConversationRecord():

@@ -98,8 +98,8 @@ def _audit(
         kept = source.rows[duplicate.kept_row]
         what = f"of {kept.dataset}:{kept.line}, similarity {duplicate.similarity:.2f}"
         findings.append(_finding(source, row, duplicate.reason, duplicate.similarity, what))
-    for row, (_, other, rule, score) in leaks.items():
-        findings.append(_finding(source, row, "leak", score, f"{rule} with row {other + 1} of {leaked_into}"))
+    for row, leak in leaks.items():
+        findings.append(_finding(source, row, "leak", leak.score, f"{leak.rule} with row {leak.eval_row + 1} of {leaked_into}"))
     corpus, places = None, list[RowPlaces]()
     findings += _flagged(source, frame, scores)
     if docs is not None:

@@ -8,7 +8,7 @@ from datagen.jsonl import JsonObject
 if TYPE_CHECKING:
     import polars as pl
 
-# The first that matches names the type; tried on the last line of the question.
+# The first that matches names the type; tried on the last line of the question, and only where it is no instruction.
 _TYPES: tuple[tuple[str, str], ...] = (
     ("how_much", r"多少|几(?:点|天|个|次|折|元|岁|位|晚|小时)|多久|多长|多大|多远|(?i:\bhow (?:much|many|long|far|old|often)\b)"),
     ("why", r"为什么|为何|原因是|怎么会|(?i:^\W*why\b|\bwhat is the reason\b)"),
@@ -24,8 +24,9 @@ _TYPES: tuple[tuple[str, str], ...] = (
     ),
     ("what", r"什么|哪些|哪个|哪种|是指|(?i:^\W*(?:what|which)\b|\bwhat (?:is|are|does)\b)"),
 )
+# Tried on the first line; a last line that ends with a question mark is a question all the same.
 _INSTRUCTION = (
-    r"^\W*(?:请|给出|列出|写|编写|生成|翻译|总结|解释|描述|分析|设计|创建|计算|改写|提供|比较|根据|将|把|为|用|说明|介绍|讲)"
+    r"^\W*(?:请(?:[^问]|$)|给出|列出|写|编写|生成|翻译|总结|解释|描述|分析|设计|创建|计算|改写|提供|比较|根据|将|把|为[^什何]|用|说明|介绍|讲)"
     r"|(?i:^\W*(?:please\s+)?(?:write|give|list|explain|describe|create|generate|translate|summari[sz]e|compose|design|rewrite|provide|name"
     r"|find|classify|identify|suggest|make|tell|edit|convert|construct|calculate|analy[sz]e|outline|discuss|propose|draft|show|use)\b)"
 )
@@ -63,7 +64,7 @@ def measure_balance(rows: "pl.DataFrame", scores: "pl.DataFrame") -> Balance:
         languages=_counts(rows, "language"),
         kinds=_counts(rows, "kind"),
         datasets=_counts(rows, "dataset"),
-        lengths={name: _percentiles(scores[f"{name}_tokens"]) for name in ("prompt", "completion")},
+        lengths={name: _lengths(scores[f"{name}_tokens"]) for name in ("prompt", "completion")},
     )
 
 
@@ -75,10 +76,15 @@ def question_types() -> "pl.Expr":
     last = pl.col("prompt").str.strip_chars().str.split("\n").list.last()
     first = pl.col("prompt").str.strip_chars().str.split("\n").list.first()
     chain = pl.when(pl.col("question_type") != "").then(pl.col("question_type")).when(pl.col("kind") == "text").then(pl.lit(""))
-    chain = chain.when(first.str.contains(_INSTRUCTION)).then(pl.lit("instruction"))
+    asked = last.str.contains(r"[?？]\W*$")
+    chain = chain.when(first.str.contains(_INSTRUCTION) & ~asked).then(pl.lit("instruction"))
     for name, pattern in _TYPES:
         chain = chain.when(last.str.contains(pattern)).then(pl.lit(name))
     return chain.otherwise(pl.lit("other"))
+
+
+def _lengths(tokens: "pl.Series") -> dict[str, float]:
+    return {**percentiles(tokens), "max": float(tokens.max() or 0.0)}  # type: ignore[arg-type]
 
 
 def _counts(rows: "pl.DataFrame", column: str) -> dict[str, int]:
@@ -88,8 +94,6 @@ def _counts(rows: "pl.DataFrame", column: str) -> dict[str, int]:
     return dict(zip(counted[column].to_list(), counted["n"].to_list(), strict=True))
 
 
-def _percentiles(values: "pl.Series") -> dict[str, float]:
-    if not len(values):
-        return {"p5": 0.0, "p50": 0.0, "p95": 0.0, "max": 0.0}
-    marks = {f"p{round(q * 100)}": float(values.quantile(q, "nearest") or 0.0) for q in (0.05, 0.5, 0.95)}
-    return {**marks, "max": float(values.max() or 0.0)}  # type: ignore[arg-type]
+def percentiles(values: "pl.Series") -> dict[str, float]:
+    """Return p5, p50 and p95, each a value that occurs; 0 where there is none."""
+    return {f"p{round(q * 100)}": float(values.quantile(q, "nearest") or 0.0) for q in (0.05, 0.5, 0.95)}

@@ -14,7 +14,7 @@ from datagen.dedup.overlap import OverlapIndex
 from datagen.dedup.shingle import shingle
 from datagen.jsonl import JsonObject
 from datagen.schemas.document import Document
-from datagen.schemas.record import completion_text, prompt_text
+from datagen.schemas.record import prompt_text, whole_text
 from datagen.schemas.sample import Sample
 from datagen.score.api import audit
 from datagen.score.diversity.embedding import embed_texts
@@ -116,12 +116,12 @@ def _take_equal(
 def _take_near(
     a: Sequence[Sample], b: Sequence[Sample], free_a: list[int], free_b: list[int]
 ) -> tuple[list[tuple[int, int]], list[int], list[int]]:
-    index = OverlapIndex([shingle(_text(a[i]), 5) for i in free_a])
+    index = OverlapIndex([shingle(whole_text(a[i].record), 5) for i in free_a])
     taken: set[int] = set()
     pairs: list[tuple[int, int]] = []
     left: list[int] = []
     for j in free_b:
-        own = shingle(_text(b[j]), 5)
+        own = shingle(whole_text(b[j].record), 5)
         rows, common, sizes = index.overlaps(own)
         best = max(
             (
@@ -174,10 +174,6 @@ def _sampled(result: AuditResult) -> list[str]:
     chosen = choose_rows(result.frame.height, MAX_EMBEDDED)
     text: Any = result.frame["prompt"] + "\n" + result.frame["completion"]
     return list(text[chosen].to_list())
-
-
-def _text(sample: Sample) -> str:
-    return f"{prompt_text(sample.record)}\n{completion_text(sample.record)}"
 
 
 def _share(pair: tuple[int, int]) -> float:

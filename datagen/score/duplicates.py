@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from datagen.dedup.batch import Found, find_duplicates
 from datagen.dedup.compared import Compared, guard_numbers, of_record
-from datagen.dedup.leakage import find_sample_leaks
+from datagen.dedup.leakage import Hit, Leak, find_sample_leaks
+from datagen.dedup.leakage.rules import strength
 from datagen.schemas.record import completion_text, prompt_text
 from datagen.schemas.sample import Sample
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 THRESHOLD = 0.7
 NGRAM = 5
-LeakHit = tuple[int, int, str, float]
 
 
 def find_repeats(samples: Sequence[Sample]) -> Found:
@@ -54,11 +54,11 @@ def find_conflicts(rows: "pl.DataFrame", dropped: frozenset[int]) -> list[list[i
     return sorted(sorted(group) for group in groups["row"].to_list())
 
 
-def find_leaked(samples: Sequence[Sample], evaluation: Sequence[Sample]) -> dict[int, LeakHit]:
-    """Return, for each row that is in the evaluation set, its strongest leak: (row, evaluation row, rule, score)."""
-    found: dict[int, LeakHit] = {}
+def find_leaked(samples: Sequence[Sample], evaluation: Sequence[Sample]) -> dict[int, Leak]:
+    """Return, for each row that is in the evaluation set, its strongest leak: by rule, then score, then the first evaluation row."""
+    found: dict[int, Leak] = {}
     for leak in find_sample_leaks(samples, evaluation):
         known = found.get(leak.train_row)
-        if known is None or leak.score > known[3]:
-            found[leak.train_row] = (leak.train_row, leak.eval_row, leak.rule, leak.score)
+        if known is None or strength(Hit(*leak[1:])) > strength(Hit(*known[1:])):
+            found[leak.train_row] = leak
     return found

@@ -3,9 +3,8 @@
 Columns: ``row`` (0-based), ``dataset``, ``line``, ``prompt`` (user turns joined by newlines), ``completion`` (assistant turns and tool
 calls; the chosen one of a preference), ``rejected`` ('' but for preferences), ``context`` (persona and system text), ``kind`` (of
 record), ``style`` (persona, task), ``turns`` (messages), ``media`` (whether pictures, videos or sound belong to it), ``language`` (zh,
-en; by the same rule as ``text.detect_language``),
-``question_type`` ('' where no tag says), and ``prompt_cjk``, ``prompt_latin``, ``completion_cjk``, ``completion_latin`` (Chinese characters
-and Latin words).
+en; by the same rule as ``text.detect_language``), ``question_type`` ('' where no tag says), and ``prompt_cjk``, ``prompt_latin``,
+``completion_cjk``, ``completion_latin`` (Chinese characters and Latin words).
 """
 
 from collections.abc import Sequence
@@ -43,7 +42,12 @@ def build_frame(rows: Sequence[SourceRow]) -> "pl.DataFrame":
             "media": [not isinstance(r, TextRecord) and any((r.media.images, r.media.videos, r.media.audios)) for r in records],
             "question_type": [row.sample.tags.get("question_type", "") for row in rows],
         },
-        schema_overrides={"row": pl.Int64, "line": pl.Int64, "turns": pl.Int64},
+        # Named, since a frame without rows has nothing to tell them from.
+        schema={
+            **{"row": pl.Int64, "dataset": pl.String, "line": pl.Int64, "prompt": pl.String, "completion": pl.String},
+            **{"rejected": pl.String, "context": pl.String, "kind": pl.String, "style": pl.String, "turns": pl.Int64},
+            **{"media": pl.Boolean, "question_type": pl.String},
+        },
     )
     counted = frame.with_columns(
         pl.col(column).str.count_matches(pattern).cast(pl.Int64).alias(f"{column}_{script}")

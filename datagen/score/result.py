@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from datagen.export.size_advice import SizeAdvice
 from datagen.jsonl import JsonObject
-from datagen.score.balance import Balance
+from datagen.score.balance import Balance, percentiles
 from datagen.score.coverage.corpus import Corpus, RowPlaces
 from datagen.score.coverage.measure import Coverage
 from datagen.score.diversity.measure import Metric
@@ -124,8 +124,7 @@ class AuditResult:
         for name in own:
             values = self.scores[name].drop_nans()
             if len(values):
-                marks = {f"p{round(q * 100)}": float(values.quantile(q, "nearest") or 0.0) for q in (0.05, 0.5, 0.95)}
-                found[name] = {"rows": float(len(values)), **marks}
+                found[name] = {"rows": float(len(values)), **percentiles(values)}
         return found
 
     def area(self, name: str) -> Area:

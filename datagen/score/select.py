@@ -11,11 +11,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from datagen.dedup.semantic.vectors import Vectors
 from datagen.errors import UsageError, suggest
 from datagen.hashing import unit_interval
 from datagen.schemas.sample import Sample
 from datagen.score.defects import SCORERS, score_rows
-from datagen.score.diversity.embedding import Vectors, embed_texts
+from datagen.score.diversity.embedding import embed_texts
 from datagen.score.diversity.novelty import local_density
 from datagen.score.frame import build_frame
 from datagen.score.model.difficulty import Floats, select_by_trajectory

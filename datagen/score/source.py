@@ -15,9 +15,9 @@ from datagen.errors import DataError, UsageError, suggest
 from datagen.export.llamafactory.registry.dataset_info import FILE_NAME, read_info
 from datagen.export.llamafactory.registry.entry import read_entry
 from datagen.export.llamafactory.rules.files import load_table
-from datagen.jsonl import JsonObject, Row, read_rows, read_text
-from datagen.schemas.detect import FORMATS, Detection, detect_format
-from datagen.schemas.fields import parse_row, read_tools
+from datagen.jsonl import JsonObject, Row
+from datagen.schemas.detect import Detection, detect_format, raw_rows, read_row
+from datagen.schemas.fields import read_tools
 from datagen.schemas.sample import Sample
 
 _TABULAR = (".csv", ".parquet", ".arrow")
@@ -120,7 +120,7 @@ def _open_file(path: Path, dataset: str, columns: dict[str, str] | None = None) 
     broken: list[Unreadable] = []
     for row in rows:
         try:
-            read.append(SourceRow(dataset, row.line, _read(row.value, detection)))
+            read.append(SourceRow(dataset, row.line, read_row(row.value, detection)))
         except DataError as error:
             broken.append(Unreadable(dataset, row.line, error.message))
     if not read:
@@ -141,25 +141,13 @@ def _detect(path: Path, rows: list[JsonObject], columns: dict[str, str]) -> Dete
         return found
 
 
-def _read(value: JsonObject, detection: Detection) -> Sample:
-    if detection.format == "datagen":
-        sample = parse_row(Sample, value)
-        return sample.model_copy(update={"id": Sample.of(sample.record).id})
-    return Sample.of(FORMATS[detection.format].read(detection.layout.normalise(value), detection.style))
-
-
 def _raw_rows(path: Path) -> list[Row]:
     if path.suffix in _TABULAR:
         table = load_table(path)
         if table.problem:
             raise DataError(f"{path}: {table.problem.message}", hint=table.problem.fix)
         return [Row(line, {k: v for k, v in row.items() if v is not None}) for line, row in zip(table.lines, table.rows, strict=True)]
-    return _text_lines(path) if path.suffix.lower() == ".txt" else list(read_rows(path))
-
-
-def _text_lines(path: Path) -> list[Row]:
-    lines = read_text(path).split("\n")
-    return [Row(number, {"text": line.removesuffix("\r")}) for number, line in enumerate(lines, 1) if line.strip()]
+    return raw_rows(path)
 
 
 def _flat(row: JsonObject) -> JsonObject:

@@ -251,8 +251,6 @@ def _balance(result: AuditResult) -> Area:
 
 
 def _size(result: AuditResult) -> Area:
-    if not result.size:
-        return _area("size", "unknown", "没有可计数的行。", "There are no rows to count.")
     first = result.size[0]
     zh, en = f"{first.message_zh}。", f"{first.message}."
     if first.level == "too_few":

@@ -20,11 +20,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from datagen.exam import Exam
 from datagen.jsonl import read_rows, write_jsonl
 from datagen.schemas.record import prompt_text, question_answer
 from datagen.schemas.sample import Sample
 from datagen.schemas.stage import Dropped
-from datagen.split import Exam
 from datagen.ui.data.rows import build_table
 from datagen.workspace import Workspace
 from tests.bench.ui_browser import visitor_of

@@ -70,6 +70,15 @@ def test_one_batch_fills_the_store(provider: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_answer_may_hold_marks_that_end_a_line_for_python_alone(provider: str, tmp_path: Path) -> None:
+    text = "几点退房？\u2028早餐几点？\x85"
+    with StubServer(batch_s=0.1) as stub:
+        asked = ChatRequest(provider, url_of(stub, provider), "stub", (ChatMessage("user", text),), Parameters(max_tokens=50))
+        (answer,) = complete(open_batch(stub, provider, tmp_path), [asked])
+    assert text in answer.text
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_run_that_ends_early_takes_its_batch_up_again(provider: str, tmp_path: Path) -> None:
     with StubServer(batch_s=2.0) as stub:
         requests = [request(stub, provider, i) for i in range(12)]

@@ -1,6 +1,7 @@
 """deduplicate() over every kind of input, conflicts, numbers, and real sets with known duplicates."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,16 @@ def test_nothing_in_nothing_out(rows: Any) -> None:
 def test_rows_in_no_known_format_are_compared_by_all_values() -> None:
     rows = [{"titre": "Petit déjeuner", "heure": 7}, {"titre": "Petit déjeuner", "heure": 8}, {"titre": "Petit déjeuner", "heure": 7}]
     assert [d.row for d in deduplicate(rows).duplicates.values()] == [2]
+
+
+def test_dates_are_values_too() -> None:
+    frame = pl.DataFrame({"name": ["甲店", "甲店", "甲店"], "opened": [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 1)]})
+    assert deduplicate(frame).kept.rows() == [("甲店", date(2026, 1, 1)), ("甲店", date(2026, 1, 2))]
+
+
+def test_rows_with_a_blank_text_are_the_same_row_whatever_else_they_hold() -> None:
+    rows = [{"text": "", "n": 1}, {"text": "早餐七点开始。", "n": 2}, {"text": "", "n": 3}]
+    assert [(d.row, d.kept_row, d.reason) for d in deduplicate(rows).duplicates.values()] == [(2, 0, "exact_duplicate")]
 
 
 @pytest.mark.parametrize("rows", [3, [1, 2], {"a": 1}], ids=["number", "numbers", "dict"])

@@ -50,6 +50,11 @@ def test_samples_by_score_and_tag() -> None:
     samples = [qa(ANSWER, 0.2, "2026-03-01"), qa(f"{ANSWER}，谢谢", 0.9, "2026-01-01")]
     for keep, by, kept in (("best", None, 1), ("best", "judge", 1), ("best", "other", 0), ("newest", "date", 0), ("longest", None, 1)):
         assert deduplicate_samples(samples, keep=keep, by=by).kept == [samples[kept]]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(UsageError, match="no sample has a score 'juge'") as caught:
+        deduplicate_samples(samples, keep="best", by="juge")
+    assert caught.value.hint == "did you mean 'judge'? known: judge, other"
+    with pytest.raises(UsageError, match="no sample has a tag 'judge'"):
+        deduplicate_samples(samples, keep="newest", by="judge")
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,9 @@ def test_a_refusal_names_rows_rule_score_and_the_command() -> None:
         refuse_leaks([named], [NamedRows([qa("几点退房", "中午。")], "eval")], override="--allow-leaks")
     assert caught.value.message == "1 of 2 rows of train.jsonl leak into eval:\n  train.jsonl:5 ~ eval row 1: exact, 1.00"
     assert "datagen leak train.jsonl EVAL --shared-evidence -o CLEAN" in caught.value.hint
+    with pytest.raises(DataError) as caught:
+        refuse_leaks([NamedRows(train, "my rows.jsonl", (1, 5))], [NamedRows([qa("几点退房", "中午。")], "e.jsonl", (1,))], override="")
+    assert "datagen leak 'my rows.jsonl' e.jsonl --shared-evidence -o CLEAN" in caught.value.hint
     assert rows_without_leaks(train, [[qa("几点退房", "中午。")]]) == [0]
     refuse_leaks([NamedRows(train[:1], "train"), NamedRows([], "baseline")], [NamedRows([], "vault")], override="")
 

@@ -53,6 +53,17 @@ def test_bands_of_a_threshold(threshold: float, expected: Bands) -> None:
     assert bands.probability(threshold) >= 0.98
 
 
+def test_a_pair_at_the_threshold_is_found_as_often_as_is_said() -> None:
+    found = {t: choose_bands(t / 100).probability(t / 100) for t in range(30, 91)}
+    assert min(found.values()) == pytest.approx(0.9606, abs=1e-4)
+    assert found[70] == pytest.approx(0.9899, abs=1e-4)
+
+
+@pytest.mark.parametrize(("threshold", "expected"), [(0.0003, Bands(128, 1)), (0.9999, Bands(4, 32))])
+def test_thresholds_beyond_the_grid_have_bands_too(threshold: float, expected: Bands) -> None:
+    assert choose_bands(threshold) == expected
+
+
 def test_band_keys_of_one_and_of_many_agree() -> None:
     bands = choose_bands(0.7)
     signatures = np.stack(

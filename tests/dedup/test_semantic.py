@@ -75,7 +75,8 @@ def test_a_threshold_is_explained_with_examples() -> None:
 
 @pytest.fixture
 def embedding_server() -> Iterator[str]:
-    """An OpenAI-compatible embeddings endpoint: a text's vector counts its letters a and b; ``bad`` is refused."""
+    """An OpenAI-compatible embeddings endpoint: a text's vector counts its letters a and b. Model ``bad`` is refused, ``ragged`` gives each
+    text a number more than the one before."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -83,7 +84,8 @@ def embedding_server() -> Iterator[str]:
             if body["model"] == "bad":
                 answer, status = {"error": {"message": f"no model for {self.headers['authorization']}"}}, 404
             else:
-                vectors = [[t.count("a") + 1, t.count("b")] for t in body["input"]]
+                more = body["model"] == "ragged"
+                vectors = [[t.count("a") + 1, t.count("b"), *[0] * i * more] for i, t in enumerate(body["input"])]
                 data = [{"object": "embedding", "index": i, "embedding": v} for i, v in reversed(list(enumerate(vectors)))]
                 answer, status = {"object": "list", "data": data, "model": "m", "usage": {"prompt_tokens": 1, "total_tokens": 1}}, 200
             raw = json.dumps(answer).encode()
@@ -110,6 +112,7 @@ def test_an_openai_server_embeds_in_order(embedding_server: str, monkeypatch: py
     vectors = open_embedder(f"openai:m@{embedding_server}").embed(["aaa", "bbb", "", *["b"] * 130])
     assert vectors.shape == (133, 2)
     assert np.allclose(vectors[:3], [[1, 0], [1 / 10**0.5, 3 / 10**0.5], [1, 0]])
+    assert open_embedder(f"openai:m@{embedding_server}").embed([]).shape == (0, 1)
 
 
 def test_a_provider_that_fails_is_named_and_the_key_is_not(embedding_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +120,8 @@ def test_a_provider_that_fails_is_named_and_the_key_is_not(embedding_server: str
     with pytest.raises(ProviderError, match="model bad") as caught:
         open_embedder(f"openai:bad@{embedding_server}").embed(["a"])
     assert "sk-very-secret" not in str(caught.value)
+    with pytest.raises(ProviderError, match="returned embeddings of 2 and 3 numbers"):
+        open_embedder(f"openai:ragged@{embedding_server}").embed(["a", "b"])
 
 
 def test_the_embedded_model_finds_paraphrases() -> None:

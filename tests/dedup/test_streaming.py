@@ -1,6 +1,7 @@
 """A file read in blocks gives what the same rows give in memory."""
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from datagen.dedup import deduplicate
 from datagen.dedup.engines.streaming import FileOptions, check_streamable, deduplicate_file
-from datagen.errors import DataError, UsageError
+from datagen.errors import DataError, DiskRefused, UsageError
 from datagen.jsonl import read_rows
 
 QUESTIONS = ["几点可以入住？", "几点可以入住?", "Is there a pool?", "Where can guests park their car over night at the hotel?"]
@@ -60,6 +61,28 @@ def test_a_column_to_keep_by_that_no_row_has_is_refused_in_memory_and_from_a_fil
             run()
         assert caught.value.hint == "the first row has question, answer; name the column with by (--by)"
     assert not (tmp_path / "kept.jsonl").exists()
+
+
+def test_a_lone_surrogate_in_a_dropped_row_is_kept_as_it_is(tmp_path: Path) -> None:
+    line = b'{"text": "\xe9\x80\x80\xe6\x88\xbf", "note": "\\ud83d"}\n'
+    (tmp_path / "in.jsonl").write_bytes(line * 2)
+    deduplicate_file(tmp_path / "in.jsonl", tmp_path / "kept.jsonl", tmp_path / "dropped.jsonl")
+    assert (tmp_path / "kept.jsonl").read_bytes() == line
+    assert [row.value["value"] for row in read_rows(tmp_path / "dropped.jsonl")] == [{"text": "退房", "note": "\ud83d"}]
+
+
+def test_a_disk_that_refuses_is_one_clear_error(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", [{"text": f"第{i}条规定" * 20} for i in range(2000)])
+    with pytest.raises(DiskRefused, match=r"cannot write .*in\.jsonl"):
+        deduplicate_file(source, source / "kept.jsonl", source / "dropped.jsonl")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(DiskRefused, match="File too large"):
+            deduplicate_file(source, tmp_path / "kept.jsonl", tmp_path / "dropped.jsonl")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl"]
 
 
 def test_lines_are_copied_as_they_are(tmp_path: Path) -> None:

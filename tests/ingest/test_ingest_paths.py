@@ -104,6 +104,18 @@ def test_two_folders_with_the_same_file_name(tmp_path: Path) -> None:
     assert [(d.path, d.text) for d in result.documents] == [("早餐.md", "甲店七点早餐。\n"), ("乙店/早餐.md", "乙店八点早餐。\n")]
 
 
+def test_folders_of_one_name_give_every_document_a_name_of_its_own(tmp_path: Path) -> None:
+    for n, group in enumerate("甲乙丙"):
+        (tmp_path / group / "店" / "店").mkdir(parents=True)
+        (tmp_path / group / "店" / "早餐.md").write_text(f"{n + 6}点早餐。\n", encoding="utf-8")
+    (tmp_path / "甲" / "店" / "店" / "早餐.md").write_text("店中店九点早餐。\n", encoding="utf-8")
+    result = ingest_paths([tmp_path / group / "店" for group in "甲乙丙"])
+    assert [d.path for d in result.documents] == ["店/早餐.md", "早餐.md", "乙/店/早餐.md", "丙/店/早餐.md"]
+    again = ingest_paths([tmp_path / "乙" / "店"] * 3)
+    assert [d.path for d in again.documents] == ["早餐.md"]
+    assert [(s.path, s.reason) for s in again.skipped] == [("店/早餐.md", "duplicate_document"), ("乙/店/早餐.md", "duplicate_document")]
+
+
 def test_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there are no files"):
         ingest_paths([tmp_path])

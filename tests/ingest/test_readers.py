@@ -102,6 +102,18 @@ def test_html_headings_tables_and_numbered_lists() -> None:
     assert not any(word in text for word in ("首页", "内部备注", "草稿", "alert", "color"))
 
 
+def test_html_cells_and_headings_hold_what_a_browser_shows() -> None:
+    hidden = "<script>var a;</script><style>p {}</style><span hidden>内部</span>"
+    table = (
+        f'<table><tbody><tr><td>退<b>房</b><br>Mo<b>n</b>day</td><td>12<sup>点</sup>{hidden}</td></tr><tr class="footer"><td>合计</td></tr>'
+        '<tr style="display: none"><td>草稿</td></tr></tbody><tbody hidden><tr><td>作废</td></tr></tbody></table>'
+    )
+    assert html_to_markdown(f"<h1>Check<br>out{hidden}</h1>{table}".encode()) == (
+        "# Check out\n\n| 退房 Monday | 12点 |\n| --- | --- |\n| 合计 |  |\n"
+    )
+    assert html_to_markdown(f"<table><tr><td>{'<b>' * 3000}房</td></tr></table>".encode()) == "| 房 |\n| --- |\n"
+
+
 def test_html_in_a_declared_gb2312() -> None:
     page = f'<html><head><meta http-equiv="Content-Type" content="text/html; charset=gb2312"></head><body><p>{RULE}</p></body></html>'
     assert html_to_markdown(page.encode("gb2312")).strip() == RULE

@@ -17,8 +17,8 @@ from datagen.schemas.document import Document, Language
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
 from datagen.score import AuditResult, audit
-from datagen.score.defects import SCORERS
 from datagen.score.coverage.facts import Kind
+from datagen.score.defects import SCORERS
 from datagen.score.result import DROPPED_BY_DEFAULT, State
 
 HOSTILE = "[/b]<script>alert('x')</script><img src=x onerror=alert(1)> [a](javascript:alert(1)) {{ 7 * 7 }} \u202e\x07"

@@ -1,7 +1,6 @@
 """Formats are told apart, the reason is said, and errors name file and line."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from datagen.schemas.detect import detect_format, read_dataset, read_samples
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
 
-SHARED = Path(os.environ.get("DATAGEN_SHARED_DATA", Path(__file__).parents[3] / "shared/data")) / "llamafactory_demo"
 HUMAN, GPT = {"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}
 
 
@@ -84,14 +82,14 @@ def test_columns_no_codec_carries_are_reported(tmp_path: Path) -> None:
     assert read_dataset(tmp_path / "r.json").ignored_columns == ("source",)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="shared demo data is not here")
-def test_all_registered_demo_sets_read_and_validate() -> None:
-    local = {name: entry for name, entry in json.loads((SHARED / "dataset_info.json").read_text()).items() if "file_name" in entry}
+def test_all_registered_demo_sets_read_and_validate(shared_data: Path) -> None:
+    folder = shared_data / "llamafactory_demo"
+    local = {name: entry for name, entry in json.loads((folder / "dataset_info.json").read_text()).items() if "file_name" in entry}
     assert len(local) == 14
     for name, entry in local.items():
-        report = validate(SHARED, name=name)
+        report = validate(folder, name=name)
         assert report.errors == [], name
-        assert report.rows == report.kept == len(read_samples(SHARED / entry["file_name"]))
-        assert validate(SHARED / entry["file_name"]).errors == [], name
-    images = read_samples(SHARED / "mllm_demo.json")[0].record
+        assert report.rows == report.kept == len(read_samples(folder / entry["file_name"]))
+        assert validate(folder / entry["file_name"]).errors == [], name
+    images = read_samples(folder / "mllm_demo.json")[0].record
     assert images.model_dump()["media"]["images"] == ("mllm_demo_data/1.jpg", "mllm_demo_data/1.jpg")

@@ -107,6 +107,13 @@ def test_the_same_rows_give_the_same_result_in_any_process(shared_data: Path) ->
     assert first == second
 
 
+def test_no_rows_is_a_result_too() -> None:
+    result = audit([])
+    assert (result.source.n_rows, result.kept, result.findings) == (0, 0, [])
+    assert [area.state for area in result.areas if area.name in ("rows", "diversity", "size")] == ["good", "unknown", "look"]
+    json.dumps(result.to_json(), allow_nan=False)
+
+
 def test_mixed_row_styles_are_pointed_out(tmp_path: Path) -> None:
     persona = [{"instruction": "你是客服。", "input": f"第{i}条规则是什么？", "output": f"规则{i}。"} for i in range(6)]
     task = [{"instruction": f"如何办理第{i}项业务？", "input": "", "output": f"去柜台{i}。"} for i in range(4)]

@@ -10,6 +10,7 @@ from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
 from datagen.score.defects import SCORERS, score_rows
 from datagen.score.defects.encoding import broken_runs
+from datagen.score.defects.form import broken_json, broken_tables
 from datagen.score.defects.personal import find_cards, find_emails, find_ids, find_phones
 from datagen.score.frame import build_frame
 from datagen.score.source import SourceRow, open_source
@@ -75,6 +76,25 @@ def test_good_rows_have_no_flags(question: str, answer: str) -> None:
 @pytest.mark.parametrize(("code", "question", "answer"), BAD)
 def test_bad_rows_are_flagged_for_what_is_wrong(code: str, question: str, answer: str) -> None:
     assert code in flags(question, answer)
+
+
+@pytest.mark.parametrize(
+    ("table", "problems"),
+    [
+        ("|a|b|\n|-|-|\n|1|2|3|\n|1|2|3|\n\n|a|\n|-|\n|1|2|", 2),
+        ("|a|b|\n|-|\n|-|-|\n|1|2|", 2),
+        ("|-|\n" * 30_000, 0),
+    ],
+    ids=["one a table", "rule of another width", "many rules"],
+)
+def test_each_broken_table_is_told_once_and_in_linear_time(table: str, problems: int) -> None:
+    assert len(broken_tables(table)) == problems
+
+
+def test_json_after_json_is_read_in_linear_time_and_an_error_names_its_place() -> None:
+    assert broken_json("```json\n" + "{} " * 200_000) == []
+    assert broken_json('{"a": 1}\n{"b": }') == ["Expecting value at character 15"]
+    assert broken_json('{"a": 1} is JSON') == []
 
 
 def test_personal_data_needs_its_check_digit() -> None:

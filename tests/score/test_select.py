@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datagen.dedup.semantic.vectors import Vectors, normalise
 from datagen.errors import UsageError
 from datagen.schemas.record import question_answer
 from datagen.schemas.sample import Sample
-from datagen.score.diversity.embedding import Vectors, normalise
 from datagen.score.diversity.novelty import novel_sum
 from datagen.score.select import By, facility_location, novel_select, score_values, select_rows
 

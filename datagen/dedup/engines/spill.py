@@ -1,6 +1,6 @@
 """Arrays that grow on disk while a file is read, and come back as memory maps."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,13 +23,15 @@ class Spill:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stack.close()
+        # After an error the files go with their folder: what they still hold need not reach a disk that may be full.
+        with suppress(OSError) if error else nullcontext():
+            self._stack.close()
 
     def append(self, name: str, values: npt.NDArray[Any]) -> None:
         """Append values to an array.
 
         Raises:
-            DatagenError: the disk is full.
+            DiskRefused: the disk is full.
         """
         path = self._folder / name
         with guard_disk(path):
@@ -41,7 +43,7 @@ class Spill:
         """Flush what was appended and close all files.
 
         Raises:
-            DatagenError: the disk is full.
+            DiskRefused: the disk is full.
         """
         with guard_disk(self._folder):
             self._stack.close()

@@ -9,7 +9,6 @@ Memory: one block of rows (``block_bytes``), 16 bytes a row (40 where rows have 
 reason. The result is that of :func:`datagen.dedup.deduplicate`, for files in one format from the first row on.
 """
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from datagen.dedup.kernels.column import Column, Texts
 from datagen.dedup.kernels.native import ShingleSets, band_keys, shingle_sets
 from datagen.dedup.lsh import choose_bands
 from datagen.dedup.reading import Read, reader
-from datagen.jsonl import JsonObject, Line, open_atomic, stream_lines
+from datagen.jsonl import JsonObject, Line, encode_line, guard_disk, open_atomic, stream_lines
 from datagen.text import fold
 
 BLOCK = 32 << 20
@@ -76,13 +75,15 @@ def deduplicate_file(
     Raises:
         UsageError: a value out of range, no such file, or a column to keep by that no row has.
         DataError: a line that is not a JSON object; names ``file:line``.
-        DatagenError: the disk is full; nothing was replaced.
+        DiskRefused: the disk is full, or the folder of ``kept`` may not be written; nothing was replaced.
     """
     options = options or FileOptions()
     check_options(options.threshold, options.ngram, "native")
     check_keep(options.keep, options.by)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".datagen-dedup-") as folder, Spill(Path(folder)) as spill:
+    with guard_disk(kept.parent):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(dir=kept.parent, prefix=".datagen-dedup-")
+    with temporary as folder, Spill(Path(folder)) as spill:
         job = _Job(source, options, spill, progress or (lambda stage, done: None))
         rows = job.sign()
         bands, active = job.band_runs(rows)
@@ -194,7 +195,7 @@ class _Job:
                     if duplicate is None:
                         stays.write(line.raw + b"\n")
                     else:
-                        goes.write(json.dumps(reason_of(duplicate, line.parse(self._source)), ensure_ascii=False).encode() + b"\n")
+                        goes.write(encode_line(reason_of(duplicate, line.parse(self._source))))
                     row += 1
 
     def _reader(self) -> Read:

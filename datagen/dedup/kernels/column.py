@@ -7,13 +7,10 @@ would cost more than hashing them does: half a million texts of 600 bytes take 0
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from polars import Series
 
 
 class Texts(Protocol):
@@ -101,14 +98,6 @@ class Column(NamedTuple):
     @classmethod
     def of_bytes(cls, rows: Sequence[bytes]) -> "Column":
         return cls(_frozen(b"".join(rows)), _offsets(list(map(len, rows))))
-
-    @classmethod
-    def of_series(cls, series: "Series") -> "Column":
-        """Take a polars string column; nulls are empty texts."""
-        filled = series.fill_null("")
-        offsets = np.zeros(len(filled) + 1, dtype=np.int64)
-        np.cumsum(filled.str.len_bytes().to_numpy(), out=offsets[1:])
-        return cls(_frozen("".join(filled.str.join("").to_list()).encode()), offsets)
 
     @property
     def rows(self) -> int:

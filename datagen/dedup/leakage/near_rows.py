@@ -43,7 +43,7 @@ class NearRowIndex:
         self._questions = [prompt_text(s.record) for s in evaluation]
         self._units = [units(q) for q in self._questions]
         self._answers = [completion_text(s.record) for s in evaluation]
-        self._index = OverlapIndex([shingle(q, 2) if q.strip() else shingle("", 1) for q in self._questions])
+        self._index = OverlapIndex([shingle(q, 2) for q in self._questions])
 
     def all(self, sample: Sample) -> list[Hit]:
         """Return the rows that ``sample`` is near, by row; ``score`` is the questions' similarity (``containment``: the share inside)."""

@@ -16,7 +16,7 @@ from datagen.dedup.kernels.column import Column
 from datagen.dedup.kernels.native import shingle_sets
 from datagen.dedup.leakage.rules import Leak
 from datagen.dedup.overlap import OverlapIndex
-from datagen.schemas.record import completion_text, prompt_text
+from datagen.schemas.record import prompt_text, whole_text
 from datagen.schemas.sample import Sample
 from datagen.text import detect_language, units
 
@@ -54,15 +54,11 @@ def find_rare_sample_overlaps(train: Sequence[Sample], evaluation: Sequence[Samp
         shared_evidence: treat every evaluation row so.
     """
     shared = [shared_evidence or s.tags.get("eval_set") in SHARING for s in evaluation]
-    whole = ["" if own else _all(s) for s, own in zip(evaluation, shared, strict=True)]
+    whole = ["" if own else whole_text(s.record) for s, own in zip(evaluation, shared, strict=True)]
     asked = [prompt_text(s.record) if own else "" for s, own in zip(evaluation, shared, strict=True)]
     found: list[Leak] = []
     if not all(shared):
-        found += find_rare_overlaps([_all(s) for s in train], whole)
+        found += find_rare_overlaps([whole_text(s.record) for s in train], whole)
     if any(shared):
         found += find_rare_overlaps([prompt_text(s.record) for s in train], asked)
     return sorted(found)
-
-
-def _all(sample: Sample) -> str:
-    return f"{prompt_text(sample.record)}\n{completion_text(sample.record)}"

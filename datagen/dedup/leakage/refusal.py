@@ -4,6 +4,7 @@ Rows tagged ``recall``, ``gold`` or ``vault`` ask about documents that are train
 shared, while near-duplicate questions and near-duplicate answers may not; rows tagged ``unseen`` share nothing.
 """
 
+import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -97,4 +98,4 @@ def refuse_leaks(train: Sequence[NamedRows], evaluations: Sequence[NamedRows], *
 
 
 def _file(rows: NamedRows, otherwise: str) -> str:
-    return rows.name if rows.lines else otherwise
+    return shlex.quote(rows.name) if rows.lines else otherwise

@@ -38,6 +38,8 @@ class _Remote:
         self._ask = ask
 
     def embed(self, texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return np.zeros((0, 1), dtype=np.float32)
         rows: list[Sequence[float]] = []
         for start in range(0, len(texts), BATCH):
             # Providers refuse empty input.
@@ -46,7 +48,10 @@ class _Remote:
             if len(answer) != len(batch):
                 raise ProviderError(f"{self.name} returned {len(answer)} embeddings for {len(batch)} texts")
             rows.extend(answer)
-        return normalise(np.array(rows, dtype=np.float32).reshape(len(texts), -1))
+        sizes = sorted({len(row) for row in rows})
+        if len(sizes) > 1:
+            raise ProviderError(f"{self.name} returned embeddings of {' and '.join(map(str, sizes))} numbers, which cannot be compared")
+        return normalise(np.array(rows, dtype=np.float32))
 
 
 def open_embedder(spec: str) -> Embedder:

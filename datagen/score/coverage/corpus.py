@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from datagen.ingest.chunk import chunk_document
 from datagen.schemas.document import Chunk, Document
-from datagen.schemas.record import completion_text, prompt_text
+from datagen.schemas.record import completion_text, whole_text
 from datagen.schemas.sample import Sample
 from datagen.score.coverage.facts import sentences
 from datagen.score.coverage.retrieve import PassageIndex, Support, terms
@@ -58,7 +58,7 @@ class Corpus:
 
         A row without evidence that no passage supports to at least ``least_support`` has no place.
         """
-        texts = [f"{prompt_text(s.record)}\n{completion_text(s.record)}" for s in samples]
+        texts = [whole_text(s.record) for s in samples]
         answers = [completion_text(s.record) for s in samples]
         whole, said = self.index.support(texts), self.index.support(answers)
         found: list[RowPlaces] = []

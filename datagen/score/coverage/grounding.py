@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from datagen.generate.quantities import quantities, states
-from datagen.schemas.record import completion_text, prompt_text
+from datagen.schemas.record import completion_text, whole_text
 from datagen.schemas.sample import Sample
 from datagen.score.coverage.corpus import Corpus, RowPlaces
 from datagen.text import detect_language
@@ -37,7 +37,7 @@ def check_grounding(corpus: Corpus, samples: Sequence[Sample], places: Sequence[
         if lost:
             found.append(GroundingFlaw(row, "evidence_not_found", 1.0, lost))
         answer = completion_text(sample.record)
-        if detect_language(f"{prompt_text(sample.record)}\n{answer}") not in corpus.languages:
+        if detect_language(whole_text(sample.record)) not in corpus.languages:
             continue
         if placed.by == "none":
             found.append(GroundingFlaw(row, "off_topic", 1.0 - placed.support, f"support {placed.support:.2f}"))

@@ -15,6 +15,8 @@ import numpy.typing as npt
 from datagen.text import CJK, units
 
 _BLOCK = 2048
+_LARGEST = 1 << 23
+"""Scores of texts by passages in memory at once: 64 MiB."""
 
 
 class Support(NamedTuple):
@@ -44,8 +46,9 @@ class PassageIndex:
     def support(self, texts: Sequence[str], *, top: int = 3) -> list[Support]:
         """Return each text's nearest passages, in input order; a text without terms has none."""
         found: list[Support] = []
-        for start in range(0, len(texts), _BLOCK):
-            found += self._block(texts[start : start + _BLOCK], top)
+        step = min(_BLOCK, max(_LARGEST // max(self._n, 1), 1))
+        for start in range(0, len(texts), step):
+            found += self._block(texts[start : start + step], top)
         return found
 
     def weight(self, term: str) -> float:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _FENCED = re.compile(r"```json[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.S | re.I)
 _STARTS = re.compile(r'\A\s*(?:\{\s*"|\[\s*\{\s*")')
+_VISIBLE = re.compile(r"\S")
 _TABLE_LINE = re.compile(r"^[ \t]*\|.*\|[ \t]*$")
 _DELIMITER = re.compile(r"^[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*$")
 
@@ -39,34 +40,37 @@ def broken_json(text: str) -> list[str]:
 
 def broken_tables(text: str) -> list[str]:
     """Return, for each broken table, what is wrong with it."""
-    lines = text.split("\n")
     found: list[str] = []
-    for i in range(1, len(lines)):
-        if not _DELIMITER.match(lines[i]) or not _TABLE_LINE.match(lines[i - 1]):
-            continue
-        header, delimiter = _cells(lines[i - 1]), _cells(lines[i])
-        if header != delimiter:
-            found.append(f"header of {header} cells, delimiter row of {delimiter}")
-            continue
-        for line in lines[i + 1 :]:
-            if not _TABLE_LINE.match(line):
-                break
-            if _cells(line) > header:
+    before = ""
+    # Cells of the header of the table that the lines belong to, and whether one of its rows was too wide.
+    header, broken = 0, False
+    for line in text.split("\n"):
+        if not _TABLE_LINE.match(line):
+            header = 0
+        elif header:
+            if not broken and _cells(line) > header:
+                broken = True
                 found.append(f"row of {_cells(line)} cells under a header of {header}: {line.strip()[:60]}")
-                break
+        elif _DELIMITER.match(line) and _TABLE_LINE.match(before):
+            if _cells(before) == _cells(line):
+                header, broken = _cells(before), False
+            else:
+                found.append(f"header of {_cells(before)} cells, delimiter row of {_cells(line)}")
+        before = line
     return found
 
 
 def _problem(passage: str) -> str:
     """Return why a passage is not JSON; several values after each other, as several turns give, are."""
-    decoder, rest = json.JSONDecoder(), passage.strip()
-    if not rest:
+    decoder, text, at = json.JSONDecoder(), passage.strip(), 0
+    if not text:
         return "nothing in it"
     try:
-        while rest:
-            _, end = decoder.raw_decode(rest)
-            rest = rest[end:].lstrip()
-            if rest and rest[0] not in "{[":
+        while at < len(text):
+            _, end = decoder.raw_decode(text, at)
+            visible = _VISIBLE.search(text, end)
+            at = visible.start() if visible else len(text)
+            if at < len(text) and text[at] not in "{[":
                 # Words after a JSON value: a text that begins with JSON.
                 return ""
     except json.JSONDecodeError as error:

@@ -9,14 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from datagen.dedup.semantic.vectors import Vectors, normalise
 from datagen.text import fold
 
-Vectors = npt.NDArray[np.float32]
 DIMENSIONS = 64
 LONGEST = 400
 """Characters of a text that are read: topics show early, and cost stays linear in rows."""
-
-
 MOST_GRAMS = 20_000
 """The most frequent n-grams; rarer ones are noise to an SVD of this rank."""
 
@@ -47,12 +45,6 @@ def embed_texts(texts: Sequence[str], *, dimensions: int = DIMENSIONS) -> Vector
         return normalise(np.asarray(weights.todense(), dtype=np.float32))
     reduced = TruncatedSVD(rank, algorithm="randomized", n_iter=4, random_state=0).fit_transform(weights)
     return normalise(reduced.astype(np.float32))
-
-
-def normalise(vectors: Vectors) -> Vectors:
-    """Return rows scaled to length 1; zero rows stay zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(lengths > 1e-12, lengths, 1)).astype(np.float32)
 
 
 def project(vectors: Vectors) -> npt.NDArray[np.float64]:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
 
-from datagen.score.diversity.embedding import Vectors, embed_texts
+from datagen.dedup.semantic.vectors import Vectors
+from datagen.score.diversity.embedding import embed_texts
 from datagen.score.diversity.lexical import compression_ratio, distinct_n, self_repetition
 from datagen.score.diversity.novelty import novel_sum, vendi_score
 from datagen.text import units

@@ -15,7 +15,7 @@ from math import log, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from datagen.score.diversity.embedding import Vectors
+from datagen.dedup.semantic.vectors import Vectors
 from datagen.score.diversity.lexical import evenness
 from datagen.text import CJK, fold
 

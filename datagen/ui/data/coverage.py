@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from datagen.exam import Exam
 from datagen.jsonl import read_rows
 from datagen.pipeline.priorities import SHORTEST_PASSAGE, Priority, priorities
 from datagen.probe.store.losses import read_losses
 from datagen.schemas.document import Document
-from datagen.split import Exam
 from datagen.text import estimate_tokens
 from datagen.ui.data.samples import read_samples
 from datagen.workspace import Workspace

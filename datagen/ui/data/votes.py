@@ -13,11 +13,11 @@ from math import sqrt
 from pathlib import Path
 from typing import Literal
 
+from datagen.exam import Exam
 from datagen.hashing import fingerprint, unit_interval
 from datagen.jsonl import append_row, read_appended, write_jsonl
 from datagen.schemas.record import Frozen, Message, PreferenceRecord
 from datagen.schemas.sample import Provenance, Sample
-from datagen.split import Exam
 from datagen.workspace import Workspace
 
 Choice = Literal["before", "after", "tie"]

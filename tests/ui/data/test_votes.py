@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from datagen.exam import Exam
 from datagen.jsonl import read_rows
 from datagen.schemas.record import PreferenceRecord, question_answer
 from datagen.schemas.sample import Sample
-from datagen.split import Exam
 from datagen.ui.data.votes import Pair, cast_vote, export_votes, preferences, read_votes, win_rate, win_rates
 from datagen.workspace import Workspace
 
