@@ -23,6 +23,16 @@ from datagen.schemas.sample import Sample
 QUESTION = question_answer("退房时间是几点？", "退房时间是中午12:00。", persona="你是酒店前台助手。", system="只根据资料回答。")
 
 
+def _rendered(record: ConversationRecord, backend: Backend, template: str) -> list[Segment]:
+    """Render with a chat template that the tiny model does not have."""
+    tokenizer: Any = backend.tokenizer
+    tokenizer.chat_template = template
+    try:
+        return render(record, tokenizer)
+    finally:
+        tokenizer.chat_template = None
+
+
 class _Base:
     """A stand-in tokenizer of a base model: no chat template."""
 
@@ -75,12 +85,7 @@ def test_chat_template_of_the_model_is_used(backend: Backend) -> None:
     template = (
         "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}</s>\n{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
     )
-    tokenizer: Any = backend.tokenizer
-    tokenizer.chat_template = template
-    try:
-        segments = render(QUESTION, tokenizer)
-    finally:
-        tokenizer.chat_template = None
+    segments = _rendered(QUESTION, backend, template)
     assert segments == [
         Segment("<|system|>只根据资料回答。</s>\n<|user|>你是酒店前台助手。\n退房时间是几点？</s>\n<|assistant|>", False),
         Segment("退房时间是中午12:00。</s>", True),
@@ -101,12 +106,7 @@ def test_a_template_that_rewrites_earlier_turns_loses_no_question(backend: Backe
             Message(role="assistant", content="可以，加收50元。"),
         )
     )
-    tokenizer: Any = backend.tokenizer
-    tokenizer.chat_template = template
-    try:
-        segments = render(record, tokenizer)
-    finally:
-        tokenizer.chat_template = None
+    segments = _rendered(record, backend, template)
     assert segments == [
         Segment("<|user|>几点退房？</s>\n<|assistant|>中午12:00。</s>\n<|user|>可以延迟吗？</s>\n<|assistant|>", False),
         Segment("可以，加收50元。</s>", True),
