@@ -63,7 +63,7 @@ def _splits(facts: CardFacts) -> str:
     for split, samples in facts.splits.items():
         lengths = sorted(len(prompt_text(s.record)) + len(completion_text(s.record)) for s in samples)
         languages = Counter(s.tags.get("language", "unknown") for s in samples)
-        spread = ", ".join(f"{language} {count:,}" for language, count in languages.most_common())
+        spread = ", ".join(f"{_plain(language)} {count:,}" for language, count in languages.most_common())
         rows.append((split, f"{len(samples):,}", spread, f"{lengths[len(lengths) // 2]:,}", f"{lengths[-1]:,}"))
     return "## Sizes / 规模\n\n" + _table(("split", "rows", "languages", "characters (median)", "characters (longest)"), rows)
 

@@ -15,7 +15,7 @@ from datagen.export.llamafactory.registry.register import register
 from datagen.export.llamafactory.rules.table import build_table
 from datagen.export.openai_finetuning import openai_findings, openai_rows
 from datagen.export.size_advice import SizeAdvice, advise
-from datagen.export.trl import trl_kind, trl_rows
+from datagen.export.trl import has_tools, trl_kind, trl_rows
 from datagen.jsonl import JsonObject, write_bytes
 from datagen.schemas.sample import Sample
 
@@ -70,8 +70,9 @@ def export_dataset(
     Args:
         train: at least one sample, all of one kind.
         out_dir: made if it does not exist.
-        to: ``llamafactory`` (a data directory, as ``register`` writes it), ``openai`` (JSONL), ``huggingface`` (parquet and card),
-        ``trl`` (JSONL). eval_: held-out samples; may be empty.
+        to: ``llamafactory`` (a data directory, as ``register`` writes it), ``openai`` (JSONL), ``huggingface`` (parquet and card), ``trl``
+            (JSONL).
+        eval_: held-out samples; may be empty.
         name: name of the dataset; file names begin with it.
         licence: Hugging Face licence identifier (``apache-2.0``, ``cc-by-4.0``, ...), for the card.
         audit: figures of an audit, for the card.
@@ -103,16 +104,25 @@ def export_dataset(
     _refuse_existing(list(files.values()), replace)
     findings: list[Finding] = []
     encoded: dict[str, bytes] = {}
-    kind = trl_kind([*train, *eval_])
+    kind, tools = trl_kind([*train, *eval_]), has_tools([*train, *eval_])
+    calls: dict[str, bool] = {}
     for side, samples in sides.items():
-        rows = openai_rows(samples) if to == "openai" else trl_rows(samples, kind)
+        rows = openai_rows(samples) if to == "openai" else trl_rows(samples, kind, tools=tools)
+        calls[side] = _has_calls(rows)
         encoded[side] = encode_rows(rows, lines=True)
         found = openai_findings(rows, files[side].name, len(encoded[side])) if to == "openai" else _loader_findings(rows, files[side].name)
         # A short eval file is fine with OpenAI; ten rows are asked of the training file only.
         findings += [f for f in found if not (side == "eval" and f.code == "too_few_examples")]
+    if to == "trl" and calls.get("eval") and not calls["train"]:
+        message = "eval rows call tools and no train row does: the loader takes the messages' fields from the train file, and stops"
+        findings.append(Finding(files["eval"].name, None, "late_tool_calls", "crash", message, "train on a row with a call, or move these"))
     for side, data in encoded.items():
         write_bytes(files[side], data)
     return Exported(to, files, len(train), len(eval_), "chat" if to == "openai" else kind, tuple(findings), advice)
+
+
+def _has_calls(rows: list[JsonObject]) -> bool:
+    return any("tool_calls" in message for row in rows for value in row.values() if isinstance(value, list) for message in value)
 
 
 def _loader_findings(rows: list[JsonObject], name: str) -> list[Finding]:

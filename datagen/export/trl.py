@@ -35,13 +35,19 @@ def trl_kind(samples: Sequence[Sample]) -> TrlKind:
     return "prompt_completion" if single else "messages"
 
 
-def trl_rows(samples: Sequence[Sample], kind: TrlKind, *, arguments_as_text: bool = False) -> list[JsonObject]:
-    """Return one row a sample. ``arguments_as_text`` writes ``tool_calls`` as JSON text, for files with one fixed schema.
+def has_tools(samples: Sequence[Sample]) -> bool:
+    """Say whether the rows need the column ``tools``; asked over all splits, since a loader stops on a column that only a later one has."""
+    return any(not isinstance(s.record, TextRecord) and s.record.tools for s in samples)
+
+
+def trl_rows(samples: Sequence[Sample], kind: TrlKind, *, tools: bool, arguments_as_text: bool = False) -> list[JsonObject]:
+    """Return one row a sample; with ``tools`` each has that column.
+
+    ``arguments_as_text`` writes ``tool_calls`` as JSON text, for files with one fixed schema.
 
     Raises:
         DataError: a sample of another kind, or one with media; names its position and id.
     """
-    has_tools = any(not isinstance(s.record, TextRecord) and s.record.tools for s in samples)
     rows: list[JsonObject] = []
     for position, sample in enumerate(samples, 1):
         record = sample.record
@@ -54,7 +60,7 @@ def trl_rows(samples: Sequence[Sample], kind: TrlKind, *, arguments_as_text: boo
             raise DataError(
                 f"sample {position} ({sample.id[:12]}) is a {record.kind} record among others", hint="export one kind at a time"
             )
-        if has_tools and not isinstance(record, TextRecord):
+        if tools and not isinstance(record, TextRecord):
             row["tools"] = json.dumps([{"type": "function", "function": tool} for tool in record.tools], ensure_ascii=False)
         rows.append(row)
     return rows

@@ -23,6 +23,7 @@ FILES: dict[str, bytes] = {
     "nan_elsewhere.jsonl": json.dumps(ROW | {"score": float("nan")}).encode(),
     "many_digits.json": TEXT.replace('"input": ""', '"n": ' + "9" * 5000).encode(),
     "many_digits.jsonl": (TEXT.replace('"input": ""', '"n": ' + "9" * 5000)[1:-1]).encode(),
+    "many_digits_over_lines.jsonl": json.dumps(ROW, indent=1).replace('"input": ""', '"n": ' + "9" * 5000).encode(),
     "nested_nulls.json": b'[{"conversations": [null, {"from": null, "value": null}]}, {"conversations": null}]',
     "deep.json": b"[" * 100_000,
     "deep_column.jsonl": json.dumps(ROW)[:-1].encode() + b', "x": ' + DEEP.encode() + b"}",
@@ -100,7 +101,8 @@ def test_what_is_no_file_is_wrong_usage(command: str, tmp_path: Path, capsys: py
 
 @pytest.mark.parametrize(
     "text",
-    ["", "null", "[]", '{"a": NaN}', '{"a": 1}', '{"a": {"file_name": 5}}', '{"a": {"file_name": "loop.json"}}', "[" * 100_000,
+    ["", "null", "[]", '{"a": NaN}', f'{{"a": {"9" * 5000}}}', '{"a": 1}',
+     '{"a": {"file_name": 5}}', '{"a": {"file_name": "loop.json"}}', "[" * 100_000,
      '{"a": {"file_name": "../../etc/passwd"}}', '{"a": {"file_name": "/etc/passwd"}}', '{"a": {"file_name": "x\\u0000y.json"}}',
      '{"a": {"file_name": "."}}', '{"a": {"file_name": "x.json", "columns": []}}', '{"a": {"file_name": "x.json", "tags": 5}}'],
 )  # fmt: skip

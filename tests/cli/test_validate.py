@@ -5,12 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from datagen.cli import COMMANDS, main
-
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(COMMANDS, "validate", "Predict what LLaMA-Factory does with every row.")
+from datagen.cli import main
 
 
 def test_reports_each_row_and_exits_1_on_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

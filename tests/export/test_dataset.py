@@ -143,6 +143,25 @@ def test_trl_reports_arguments_the_loader_cannot_join(tmp_path: Path) -> None:
     assert [(f.code, f.line) for f in done.errors] == [("mixed_types", 2)]
 
 
+@pytest.mark.parametrize("train_calls", [True, False])
+def test_both_splits_have_the_same_columns_and_fields(train_calls: bool, tmp_path: Path) -> None:
+    train, held = ([chat(0), tool_use()], [chat(1)]) if train_calls else ([chat(0)], [chat(1), tool_use()])
+    export_dataset(train, tmp_path, to="huggingface", eval_=held)
+    one, other = (pl.read_parquet_schema(tmp_path / f"data/{split}-00000-of-00001.parquet") for split in ("train", "test"))
+    assert one == other
+    assert one["messages"] == pl.List(pl.Struct({"role": pl.String, "content": pl.String, "tool_calls": pl.String}))
+    done = export_dataset(train, tmp_path, to="trl", eval_=held)
+    for side in ("train", "eval"):
+        assert {tuple(row) for row in jsonl(done.files[side])} == {("messages", "tools")}
+    # datasets 5.2 loads the first and stops on the other.
+    assert [(f.dataset, f.code) for f in done.errors] == ([] if train_calls else [("dataset_eval.jsonl", "late_tool_calls")])
+
+
+def test_a_language_from_data_stays_in_its_cell(tmp_path: Path) -> None:
+    export_dataset([chat(0).tagged(language="zh | <b>x</b>\n# H")], tmp_path, to="huggingface")
+    assert "| train | 1 | zh    b x b  H 1 | 16 | 16 |" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
 def test_huggingface_layout_and_card(tmp_path: Path) -> None:
     audit = {"rows": 3, "duplicates": {"exact": 0, "near": 1}, "note": "fine", "list": [1, 2]}
     done = export_dataset(

@@ -89,6 +89,13 @@ def test_unsloth_script_is_python_with_the_facts(stage: Any, held: Path | None) 
         unsloth_recipe(facts(stage, device="cpu"), Path("t.py"))
 
 
+def test_a_path_does_not_break_out_of_the_unsloth_script() -> None:
+    recipe = unsloth_recipe(facts(train_file=Path('/d/x"""\nimport os\n"""_train.json')), Path("t.py"))
+    tree = ast.parse(recipe.text)
+    assert not any(isinstance(node, ast.Import) for node in tree.body)
+    assert recipe.data_command in str(ast.get_docstring(tree))
+
+
 def test_command_writes_the_data_that_the_recipe_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"instruction": f"{i}号房几点退房？", "input": "", "output": "中午12点。"} for i in range(3)]
     write_jsonl(tmp_path / "rows.jsonl", rows)

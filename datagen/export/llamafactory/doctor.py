@@ -93,23 +93,16 @@ def _unnamed(data_dir: Path, entries: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _train_in_eval(data_dir: Path, entries: dict[str, Any]) -> Iterator[Finding]:
+    message, fix = "the same question is trained on: the loss on it says nothing about new questions", "datagen split keeps them apart"
     for name in entries:
-        pair = [_prompts(data_dir, f"{name.removesuffix('_train')}_{side}", entries) for side in ("train", "eval")]
-        if not name.endswith("_train") or pair[0] is None or pair[1] is None:
+        held = f"{name.removesuffix('_train')}_eval"
+        if not name.endswith("_train") or held not in entries:
             continue
-        train = {prompt for prompt, _ in pair[0]}
-        for prompt, row in pair[1]:
-            if prompt in train:
-                message = "the same question is trained on: the loss on it says nothing about new questions"
-                yield Finding(
-                    f"{name.removesuffix('_train')}_eval",
-                    row,
-                    "eval_row_in_train",
-                    "bad",
-                    message,
-                    "datagen split keeps them apart",
-                    row + 1,
-                )
+        trained, asked = _prompts(data_dir, name, entries), _prompts(data_dir, held, entries)
+        known = {prompt for prompt, _ in trained or ()}
+        for prompt, row in asked or ():
+            if prompt in known:
+                yield Finding(held, row, "eval_row_in_train", "bad", message, fix, row + 1)
 
 
 def _prompts(data_dir: Path, name: str, entries: dict[str, Any]) -> list[tuple[str, int]] | None:

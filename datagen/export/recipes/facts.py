@@ -92,7 +92,9 @@ class Recipe:
 
 def learning_rate(stage: TrainStage, preset: TrainPreset) -> float:
     """Return the preset's rate, else 1e-4; 5e-6 for preference stages, 1e-5 for ppo."""
-    return preset.learning_rate or (5.0e-6 if stage in PREFERENCE_STAGES else 1.0e-5 if stage == "ppo" else 1.0e-4)
+    if preset.learning_rate is not None:
+        return preset.learning_rate
+    return 5.0e-6 if stage in PREFERENCE_STAGES else 1.0e-5 if stage == "ppo" else 1.0e-4
 
 
 def eval_steps(rows: int | None, preset: TrainPreset) -> int:

@@ -6,7 +6,7 @@ from typing import Literal
 from datagen.errors import UsageError, suggest
 from datagen.export.llamafactory.registry.dataset_info import FILE_NAME, read_info
 from datagen.export.llamafactory.registry.entry import Entry, read_entry
-from datagen.export.llamafactory.registry.listing import list_registered
+from datagen.export.llamafactory.registry.listing import registered
 from datagen.export.llamafactory.rules.check import default_stage
 from datagen.export.recipes.facts import TrainFacts, TrainPreset, TrainStage
 from datagen.export.trl import trl_kind
@@ -40,8 +40,8 @@ def registered_facts(
     if not any_stage and stage not in stages:
         message = f"{name}_train holds {kind}; LLaMA-Factory refuses it, or drops every row, at stage {stage}"
         raise UsageError(message, hint=f"use --stage {' or '.join(stages)}")
-    listed = {entry.name: entry for entry in list_registered(data_dir)}
-    train, held = listed[f"{name}_train"], listed.get(f"{name}_eval")
+    train = registered(data_dir, entry.name, entries[entry.name])
+    held = registered(data_dir, f"{name}_eval", entries[f"{name}_eval"]) if f"{name}_eval" in entries else None
     folder = data_dir.resolve()
     file = folder / train.file_name
     return TrainFacts(

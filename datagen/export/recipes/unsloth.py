@@ -97,7 +97,8 @@ def unsloth_recipe(facts: TrainFacts, path: Path) -> Recipe:
     text = _SCRIPT.format(
         name=facts.name,
         stage=facts.stage,
-        data_command=data_command.replace("\\", "\\\\"),
+        # A path may hold quotes: they must not end the text that stands at the script's head.
+        data_command=data_command.replace("\\", "\\\\").replace('"', '\\"'),
         unsloth_imports="\nfrom unsloth.chat_templates import train_on_responses_only"
         if is_sft
         else ", PatchDPOTrainer\n\nPatchDPOTrainer()",

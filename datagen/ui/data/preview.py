@@ -13,8 +13,9 @@ from datagen.export.formats import to_rows
 from datagen.export.llamafactory.registry.entry import read_entry, write_entry
 from datagen.export.llamafactory.registry.register import fitting_format
 from datagen.export.llamafactory.rules.align import Aligned, Crash
-from datagen.export.llamafactory.rules.check import Report, check_table, default_stage
+from datagen.export.llamafactory.rules.check import Report, check_rows, default_stage
 from datagen.export.llamafactory.rules.converters import converter_of
+from datagen.export.llamafactory.rules.stages import judge
 from datagen.export.llamafactory.rules.table import build_table
 from datagen.export.llamafactory.tokens.check import token_check
 from datagen.export.llamafactory.tokens.encode import IGNORED, encode_row
@@ -41,11 +42,11 @@ def check_samples(name: str, samples: Sequence[Sample]) -> Report:
     chosen = fitting_format(samples)
     rows = to_rows(samples, chosen)
     entry = read_entry(name, write_entry(f"{name}.json", chosen, tuple(rows[0]), {}))
-    return check_table(build_table(rows, range(1, len(rows) + 1), dates=False), entry, default_stage(entry))
+    return check_rows(rows, entry)
 
 
 def training_texts(name: str, samples: Sequence[Sample], model: str | Path, *, label: str = "") -> TrainingTexts:
-    """Return the training texts of the first rows under a model's template; ``label`` names the model to people.
+    """Return the training texts of the first rows that are trained on, under a model's template; ``label`` names the model to people.
 
     Raises:
         UsageError: no tokenizer at ``model``.
@@ -63,6 +64,8 @@ def training_texts(name: str, samples: Sequence[Sample], model: str | Path, *, l
         try:
             aligned: Aligned = converter(row, entry)
         except Crash:
+            continue
+        if judge([aligned], stage) != [None]:
             continue
         for encoded in encode_row(aligned, stage, check.how):
             pieces: list[tuple[str, bool]] = []

@@ -40,7 +40,7 @@ def test_floats_are_written_with_a_dot() -> None:
     assert yaml.safe_load(text)["loraplus_lr_ratio"] == 16
 
 
-@pytest.mark.parametrize("rate", [5e-6, 1e-5, 2.5e-4, 0.001, 0.02, 1.0])
+@pytest.mark.parametrize("rate", [0.0, 5e-6, 1e-5, 2.5e-4, 0.001, 0.02, 1.0])
 def test_learning_rates_survive_yaml(rate: float) -> None:
     assert config(preset=TrainPreset(learning_rate=rate))["learning_rate"] == pytest.approx(rate)
 

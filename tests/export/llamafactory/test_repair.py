@@ -42,6 +42,23 @@ def test_alpaca_types_nulls_and_history(tmp_path: Path) -> None:
     assert (done.after.kept, done.after.errors) == (2, [])
 
 
+@pytest.mark.parametrize(
+    ("pair", "expected"),
+    [
+        ({"answer": "有。", "question": "有泳池吗？"}, ["有泳池吗？", "有。"]),
+        ({"问题": "有泳池吗？", "回答": "有。"}, ["有泳池吗？", "有。"]),
+        ({"role": "user", "content": "有泳池吗？"}, None),
+        ({"first": "有泳池吗？", "second": "有。"}, None),
+    ],
+)
+def test_an_object_in_history_is_a_pair_where_its_keys_say_so(pair: dict[str, str], expected: list[str] | None, tmp_path: Path) -> None:
+    done = fix(tmp_path, [GOOD | {"history": []}, {"instruction": "含早餐吗？", "input": "", "output": "含。", "history": [pair]}])
+    if expected is None:
+        assert [(change.line, change.code) for change in done.left_out] == [(2, "unreadable")]
+    else:
+        assert (written(tmp_path)[1]["history"], [change.code for change in done.changes]) == ([expected], ["history_pair"])
+
+
 def test_conversations_that_do_not_alternate(tmp_path: Path) -> None:
     rows = [
         turns(("human", "q"), ("human", "还有"), ("gpt", "a")),

@@ -49,6 +49,13 @@ def test_findings(rows: list[dict[str, Any]], expected: list[tuple[str, str, int
     assert check(rows) == expected
 
 
+def test_an_object_in_history_is_trained_on_as_its_keys() -> None:
+    entry = {"columns": ALPACA["columns"] | {"history": "history"}}
+    turns = [{"role": "user", "content": "有泳池吗？"}, {"role": "assistant", "content": "有。"}]
+    assert check([row(history=[]), row("含早餐吗？", "含。", history=turns)], entry) == [("bad", "history_keys", 1)]
+    assert check([row(history=[]), row("含早餐吗？", "含。", history=[["有泳池吗？", "有。"]])], entry) == []
+
+
 def test_unknown_key_of_an_entry_is_noted() -> None:
     assert check([row()], ALPACA | {"format": "alpaca"}) == [("note", "unknown_key", None)]
 

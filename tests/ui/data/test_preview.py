@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import UsageError
-from datagen.schemas.record import question_answer
+from datagen.schemas.record import ConversationRecord, Message, ToolCall, question_answer
 from datagen.schemas.sample import Sample
 from datagen.testing.tiny_model import build_tiny_model
 from datagen.ui.data.preview import check_samples, training_texts
@@ -32,4 +32,10 @@ def test_a_model_without_tokenizer_is_an_error_of_its_own(tmp_path: Path) -> Non
 def test_rows_that_teach_nothing_are_found_before_they_are_registered() -> None:
     report = check_samples("hotel", [*ROWS, Sample.of(question_answer("早餐几点？", ""))])
     assert (report.rows, report.kept) == (3, 3)
-    assert [f.line for f in report.findings] == [3]
+    assert [(f.line, f.code) for f in report.findings] == [(3, "empty_answer")]
+
+
+def test_a_row_that_is_dropped_is_not_shown(tmp_path: Path) -> None:
+    call = ToolCall(name="rate", arguments={"room": 8})
+    turns = (Message(role="user", content="几点退房？"), Message(role="assistant", tool_calls=(call,)), Message(role="tool", content="12"))
+    assert training_texts("hotel", [Sample.of(ConversationRecord(messages=turns))], build_tiny_model(tmp_path / "tiny")).texts == ()

@@ -31,6 +31,8 @@ def read_info(data_dir: Path) -> JsonObject:
         value = json.loads(read_text(path), object_pairs_hook=_unique, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: not valid JSON: {error.msg} (column {error.colno})") from error
+    except ValueError as error:
+        raise DataError(f"{path}: not valid JSON: a number of too many digits") from error
     except RecursionError as error:
         raise DataError(f"{path}: not valid JSON: nested too deeply") from error
     except _Unusable as error:

@@ -5,7 +5,7 @@ A file is only deleted where datagen wrote it, it lies in the directory itself, 
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from datagen.errors import UsageError, suggest
 from datagen.export.llamafactory.registry.dataset_info import FILE_NAME, is_ours, locked, read_info, write_info
@@ -57,7 +57,7 @@ def list_registered(data_dir: Path) -> list[Registered]:
         raise UsageError(
             f"{data_dir / FILE_NAME}: no such file", hint="give the data directory with --data-dir, or register a dataset first"
         )
-    return [_registered(data_dir, read_entry(name, raw), raw) for name, raw in read_info(data_dir).items()]
+    return [registered(data_dir, name, raw) for name, raw in read_info(data_dir).items()]
 
 
 def unregister(data_dir: Path, name: str, *, delete_files: bool = False, force: bool = False) -> Unregistered:
@@ -83,7 +83,7 @@ def unregister(data_dir: Path, name: str, *, delete_files: bool = False, force: 
         foreign = [n for n in names if not is_ours(entries[n])]
         if foreign and not force:
             raise UsageError(f"entry '{foreign[0]}' was not written by datagen", hint="remove it with --force; its file stays")
-        removed = [_registered(data_dir, read_entry(n, entries[n]), entries.pop(n)) for n in names]
+        removed = [registered(data_dir, n, entries.pop(n)) for n in names]
         still_used = {read_entry(n, raw).file_name for n, raw in entries.items()}
         # The index first: a kill in between leaves a file nobody names, never a name without a file.
         write_info(data_dir, entries)
@@ -112,8 +112,14 @@ def _why_left(entry: Registered, delete_files: bool, still_used: set[str]) -> st
     return known.get(entry.state, "not written by datagen")
 
 
-def _registered(data_dir: Path, entry: Entry, raw: object) -> Registered:
-    metadata = cast("dict[str, Any]", raw)["datagen"] if is_ours(raw) else {}
+def registered(data_dir: Path, name: str, raw: object) -> Registered:
+    """Return what one entry of ``dataset_info.json`` says, and how its file stands.
+
+    Raises:
+        DataError: it is not an object.
+    """
+    entry = read_entry(name, raw)
+    metadata: JsonObject = cast("JsonObject", raw)["datagen"] if is_ours(raw) else {}
     rows, sha256 = metadata.get("rows"), metadata.get("sha256")
     return Registered(
         name=entry.name,
@@ -122,7 +128,7 @@ def _registered(data_dir: Path, entry: Entry, raw: object) -> Registered:
         ranking=entry.ranked,
         rows=rows if isinstance(rows, int) else None,
         sha256=sha256 if isinstance(sha256, str) else None,
-        state=_state(data_dir, entry, metadata.get("sha256") if is_ours(raw) else None),
+        state=_state(data_dir, entry, sha256),
     )
 
 

@@ -16,8 +16,7 @@ from datagen.export.findings import Finding
 from datagen.export.formats import encode_rows, to_rows
 from datagen.export.llamafactory.registry.dataset_info import FILE_NAME, check_name, is_ours, locked, read_info, write_info
 from datagen.export.llamafactory.registry.entry import read_entry, write_entry
-from datagen.export.llamafactory.rules.check import check_table, default_stage
-from datagen.export.llamafactory.rules.table import build_table
+from datagen.export.llamafactory.rules.check import check_rows
 from datagen.export.size_advice import SizeAdvice, advise
 from datagen.hashing import sha256_hex
 from datagen.jsonl import JsonObject, write_bytes
@@ -160,8 +159,7 @@ def _part(data_dir: Path, name: str, samples: Sequence[Sample], format: RowForma
     file = data_dir / f"{name}.json"
     metadata: JsonObject = {"sha256": sha256, "rows": len(rows), "created_by": f"datagen {_version()}"}
     entry = write_entry(file.name, format, tuple(rows[0]), metadata)
-    read = read_entry(name, entry)
-    report = check_table(build_table(rows, range(1, len(rows) + 1), dates=False), read, default_stage(read))
+    report = check_rows(rows, read_entry(name, entry))
     if report.errors:
         shown = "; ".join(f"row {f.line or '-'}: {f.message}" for f in report.errors[:5])
         more = f" (and {len(report.errors) - 5} more)" if len(report.errors) > 5 else ""

@@ -11,9 +11,8 @@ from datagen.errors import DataError, UsageError
 from datagen.export.formats import encode_rows, uniform_rows
 from datagen.export.llamafactory.registry.entry import read_entry, write_entry
 from datagen.export.llamafactory.repair.values import repair_row
-from datagen.export.llamafactory.rules.check import Report, check_table, default_stage
+from datagen.export.llamafactory.rules.check import Report, check_rows
 from datagen.export.llamafactory.rules.files import load_table
-from datagen.export.llamafactory.rules.table import build_table
 from datagen.export.llamafactory.rules.types import Timestamp
 from datagen.ingest.decoding import Unreadable, decode
 from datagen.jsonl import JsonObject, parse_json, same_file, write_bytes
@@ -197,7 +196,7 @@ def _keepable(rows: list[JsonObject], lines: list[int], format: RowFormat, left_
 
 def _check(rows: list[JsonObject], format: RowFormat, *, dates: bool) -> Report:
     entry = read_entry("repaired", write_entry("repaired.json", format, tuple(rows[0]), {}))
-    return check_table(build_table(rows, range(1, len(rows) + 1), dates=dates), entry, default_stage(entry))
+    return check_rows(rows, entry, dates=dates)
 
 
 def _note_columns(values: list[JsonObject], detection: Detection, changes: list[Change]) -> None:

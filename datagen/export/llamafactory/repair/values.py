@@ -15,6 +15,8 @@ Changed = Callable[[str, str], None]
 _TEXT_COLUMNS = ("instruction", "input", "output", "system", "text", "chosen", "rejected")
 _OPTIONAL = {"input": "", "system": "", "tools": "", "history": [], "images": [], "videos": [], "audios": []}
 _BOOLS: dict[object, bool] = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, 1: True, 0: False}
+_QUESTIONS = frozenset(("question", "prompt", "instruction", "query", "user", "human", "问", "问题", "用户"))
+_REPLIES = frozenset(("answer", "response", "output", "completion", "assistant", "gpt", "bot", "答", "回答", "答案", "助手"))
 _ANSWERS, _ASKERS = ("gpt", "function_call"), ("human", "observation")
 
 
@@ -70,9 +72,12 @@ def _history(value: object, changed: Changed) -> object:
         return value
     pairs: list[object] = []
     for item in cast("list[object]", value):
-        if isinstance(item, dict) and len(cast("JsonObject", item)) == 2:
+        fields = cast("JsonObject", item) if isinstance(item, dict) else {}
+        asked, said = fields.keys() & _QUESTIONS, fields.keys() & _REPLIES
+        # Only keys that say which is which: {"role", "content"} is half a pair, and order alone says nothing.
+        if len(fields) == 2 and asked and said:
             changed("history_pair", "an object in history became a [question, answer] pair")
-            pairs.append(list(cast("JsonObject", item).values()))
+            pairs.append([fields[asked.pop()], fields[said.pop()]])
         else:
             pairs.append(item)
     return pairs

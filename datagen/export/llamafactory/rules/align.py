@@ -93,8 +93,7 @@ def align_alpaca(row: JsonObject, entry: Entry) -> Aligned:
     if entry.column("response") and isinstance(answer, str):
         aligned.response = [Turn("assistant", answer)]
     elif aligned.defect is None:
-        got = "null" if answer is None else type(answer).__name__
-        message = f"the answer must be text, got {got}" if entry.column("response") else "the entry has no columns.response"
+        message = f"the answer must be text, got {type_name(answer)}" if entry.column("response") else "the entry has no columns.response"
         aligned.defect = Defect("answer_not_text", message, "write the answer as text in every row and list columns.response")
     return aligned
 
@@ -120,7 +119,7 @@ def turns_of(row: JsonObject, entry: Entry) -> list[object]:
     messages = _required(row, entry, "messages")
     if not isinstance(messages, list):
         raise Crash(
-            "turns_missing", f"'{entry.column('messages')}' must be a list of turns, got {_type(messages)}", "write a list of turns"
+            "turns_missing", f"'{entry.column('messages')}' must be a list of turns, got {type_name(messages)}", "write a list of turns"
         )
     return cast("list[object]", messages)
 
@@ -229,7 +228,7 @@ def field_of(turn: object, entry: Entry, tag: str) -> object:
     """
     name = entry.tag(tag)
     if not isinstance(turn, dict):
-        raise Crash("turn_not_object", f"a turn must be an object, got {_type(turn)}", "write turns as objects")
+        raise Crash("turn_not_object", f"a turn must be an object, got {type_name(turn)}", "write turns as objects")
     fields = cast("JsonObject", turn)
     if not name or name not in fields:
         wanted = f"turns have no '{name}'" if name else f"the entry's tags lack {tag}"
@@ -237,5 +236,6 @@ def field_of(turn: object, entry: Entry, tag: str) -> object:
     return fields[name]
 
 
-def _type(value: object) -> str:
+def type_name(value: object) -> str:
+    """Return a value's type in words of JSON, for messages."""
     return "null" if value is None else type(value).__name__

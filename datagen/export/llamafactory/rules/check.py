@@ -10,7 +10,7 @@ tokens, thinking blocks. Packing of SFT rows changes no fate.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from datagen.export.findings import Finding, Severity
 from datagen.export.llamafactory.registry.entry import Entry
@@ -18,7 +18,7 @@ from datagen.export.llamafactory.rules.align import Aligned, Crash, Defect
 from datagen.export.llamafactory.rules.converters import converter_of
 from datagen.export.llamafactory.rules.quality import quality_findings
 from datagen.export.llamafactory.rules.stages import Stage, judge
-from datagen.export.llamafactory.rules.table import Table
+from datagen.export.llamafactory.rules.table import Table, build_table
 from datagen.export.llamafactory.tokens.check import TokenCheck, TokenStats
 from datagen.export.row_style import style_mix
 from datagen.jsonl import JsonObject
@@ -33,7 +33,7 @@ class Report:
     dropped: int = 0
     would_crash: int = 0
     findings: tuple[Finding, ...] = ()
-    datasets: tuple[str, ...] = field(default=())
+    datasets: tuple[str, ...] = ()
     tokens: tuple[TokenStats, ...] = ()
 
     @property
@@ -64,6 +64,11 @@ class Report:
             "tokens": [stats.to_json() for stats in self.tokens],
             "findings": [asdict(finding) for finding in self.findings],
         }
+
+
+def check_rows(rows: Sequence[JsonObject], entry: Entry, *, dates: bool = False) -> Report:
+    """Predict the fate of rows about to be written under an entry, for the stage it is made for; ``dates``: into a ``.jsonl`` file."""
+    return check_table(build_table(rows, range(1, len(rows) + 1), dates=dates), entry, default_stage(entry))
 
 
 def check_table(table: Table, entry: Entry, stage: Stage, tokens: TokenCheck | None = None) -> Report:
@@ -102,12 +107,23 @@ def check_table(table: Table, entry: Entry, stage: Stage, tokens: TokenCheck | N
     if any(isinstance(row, Aligned) and any(row.media) for row in aligned):
         message = "rows carry images, videos or audios: a template of a text-only model stops on them"
         findings.append(Finding(entry.name, None, "needs_multimodal", "note", message, "train a multimodal model with its template"))
-    findings += _style_findings(table, entry)
+    findings += [*_history_findings(table, entry, fates), *_style_findings(table, entry)]
     counts = Counter("kept" if fate is None else "crash" if isinstance(fate, Crash) else "drop" for fate in fates)
     if counts["drop"] == len(fates):
         message = "all rows are dropped: 'Cannot find valid samples, check `data/README.md` for the data format.'"
         findings.append(Finding(entry.name, None, "no_valid_rows", "crash", message, "see the findings of the rows"))
     return Report(n, counts["kept"], counts["drop"], counts["crash"], tuple(findings), (entry.name,), tuple(stats))
+
+
+def _history_findings(table: Table, entry: Entry, fates: Sequence[Defect | Crash | None]) -> list[Finding]:
+    """Name kept rows with an object in their history: LLaMA-Factory unpacks one of two keys into the keys."""
+    column = entry.column("history") if entry.formatting == "alpaca" else ""
+    message = "an object in history is read as its two keys: their names are trained on, not the texts"
+    return [
+        Finding(entry.name, i, "history_keys", "bad", message, "write [question, answer] pairs", table.lines[i])
+        for i, (row, fate) in enumerate(zip(table.rows, fates, strict=True))
+        if column and fate is None and any(isinstance(pair, dict) for pair in row.get(column) or ())
+    ]
 
 
 def _style_findings(table: Table, entry: Entry) -> list[Finding]:

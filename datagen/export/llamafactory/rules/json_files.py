@@ -80,14 +80,14 @@ class _Lines:
         self._doubled: str | None = None
         self._values: list[object] = []
         self._numbers: list[int] = []
-        self._decoder = json.JSONDecoder(object_pairs_hook=self._object, parse_float=self._float)
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._object, parse_float=self._float, parse_int=_whole)
 
     def read(self) -> tuple[list[object], list[int]]:
         start = 0
         for number, line in enumerate(self._text.split("\n"), start=1):
             if line and not line.isspace():
                 try:
-                    self._add(self._decode(line), line, number)
+                    self._add(self._decoder.decode(line), line, number)
                 except json.JSONDecodeError as error:
                     refusal = _Refused(_not_json(error, number, len(self._values), "repair or remove the line"))
                     if len(self._text) > _BLOCK_BYTES:
@@ -109,14 +109,6 @@ class _Lines:
                 raise refusal if first else _Refused(_not_json(error, line, len(self._values), "repair the JSON")) from error
             self._add(value, self._text[begin:end], line)
             begin = _skip(self._text, end)
-
-    def _decode(self, line: str) -> object:
-        try:
-            return self._decoder.decode(line)
-        except json.JSONDecodeError:
-            raise
-        except ValueError:  # more digits than Python reads; pyarrow makes a double of them
-            return json.loads(line, parse_int=float, object_pairs_hook=self._object)
 
     def _add(self, value: object, source: str, line: int) -> None:
         row = len(self._values)
@@ -145,6 +137,13 @@ class _Lines:
             message = f"the number {digits:.24} is too big for a double"
             raise _Refused(FileProblem("number_too_big", message, "write it as text", len(self._values)))
         return value
+
+
+def _whole(digits: str) -> int | float:
+    try:
+        return int(digits)
+    except ValueError:  # more digits than Python reads; pyarrow makes a double of them
+        return float(digits)
 
 
 def _skip(text: str, start: int) -> int:

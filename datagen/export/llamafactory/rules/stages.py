@@ -10,11 +10,12 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
-from datagen.export.llamafactory.rules.align import Aligned, Crash, Defect, Turn
+from datagen.export.llamafactory.rules.align import Aligned, Crash, Defect, Turn, type_name
 from datagen.jsonl import parse_json
 
 Stage = Literal["sft", "dpo", "rm", "kto", "ppo", "pt"]
-_BATCH = 1000  # LLaMA-Factory's preprocessing_batch_size: KTO pairs a row with the one before it inside a batch
+BATCH = 1000
+"""LLaMA-Factory's preprocessing_batch_size: KTO pairs a row with the one before it, and rows are packed, inside a batch only."""
 
 
 def judge(rows: Sequence[Aligned | Crash], stage: Stage) -> list[Defect | Crash | None]:
@@ -40,7 +41,7 @@ def _judge(row: Aligned, stage: Stage) -> Defect | None:
                 "broken_row", f"a skipped row stops pre-training ({row.defect.message if row.defect else 'no turns'})", "remove the row"
             )
         if not isinstance(row.prompt[0].content, str):
-            raise Crash("content_not_text", f"the text must be a string, got {_type(row.prompt[0].content)}", "write it as text")
+            raise Crash("content_not_text", f"the text must be a string, got {type_name(row.prompt[0].content)}", "write it as text")
         return None
     needed = {"sft": len(row.response) == 1, "ppo": True}.get(stage, len(row.response) >= 2)
     if len(row.prompt) % 2 != 1 or not needed:
@@ -77,8 +78,8 @@ def _labelled_answer(row: Aligned) -> Turn:
 
 
 def _check_neighbour(rows: Sequence[Aligned | Crash], i: int) -> None:
-    start = i - i % _BATCH
-    before = i - 1 if i > start else min(start + _BATCH, len(rows)) - 1
+    start = i - i % BATCH
+    before = i - 1 if i > start else min(start + BATCH, len(rows)) - 1
     other = rows[before]
     if isinstance(other, Crash):
         return
@@ -90,7 +91,7 @@ def _check_neighbour(rows: Sequence[Aligned | Crash], i: int) -> None:
 
 def _check_turn(turn: Turn) -> None:
     if not isinstance(turn.content, str):
-        message = f"the text of a {turn.role} turn must be a string, got {_type(turn.content)}"
+        message = f"the text of a {turn.role} turn must be a string, got {type_name(turn.content)}"
         raise Crash("content_not_text", message, 'write it as text, "" if there is none')
     if turn.role == "function":
         _check_call(turn.content)
@@ -120,7 +121,7 @@ def _calls(text: str) -> list[object]:
 
 def _check_head(row: Aligned) -> None:
     if row.system and not isinstance(row.system, str):
-        raise Crash("system_not_text", f"the system prompt must be text, got {_type(row.system)}", "write it as text")
+        raise Crash("system_not_text", f"the system prompt must be text, got {type_name(row.system)}", "write it as text")
     if row.tools:
         _check_tools(row.tools)
     if not any(row.media):
@@ -137,7 +138,7 @@ def _check_head(row: Aligned) -> None:
 def _check_tools(tools: object) -> None:
     fix = 'write a JSON list of {"name", "description", "parameters": {"type": "object", "properties": {...}}} as text'
     if not isinstance(tools, str):
-        raise Crash("tools_not_text", f"tools must be JSON text, got {_type(tools)}", fix)
+        raise Crash("tools_not_text", f"tools must be JSON text, got {type_name(tools)}", fix)
     try:
         value: Any = parse_json(tools)
     except json.JSONDecodeError as error:
@@ -145,7 +146,7 @@ def _check_tools(tools: object) -> None:
     if not isinstance(value, list):
         if isinstance(value, (dict, str)) and not value:
             return
-        raise Crash("tools_not_list", f"tools must hold a JSON list, got {_type(value)}", fix)
+        raise Crash("tools_not_list", f"tools must hold a JSON list, got {type_name(value)}", fix)
     for tool in cast("list[Any]", value):
         inner = tool.get("function", "") if isinstance(tool, dict) and tool.get("type") == "function" else tool
         try:
@@ -158,7 +159,3 @@ def _check_tools(tools: object) -> None:
             raise Crash(
                 "tool_incomplete", "a tool needs name and parameters.properties (an object of objects; enum: texts)", fix
             ) from error
-
-
-def _type(value: object) -> str:
-    return "null" if value is None else type(value).__name__

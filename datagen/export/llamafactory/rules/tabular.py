@@ -74,7 +74,8 @@ def load_arrow(path: Path) -> Table:
     """Load an Arrow IPC stream or file."""
     import polars as pl
 
-    is_file = path.read_bytes()[:6] == b"ARROW1"
+    with path.open("rb") as file:
+        is_file = file.read(6) == b"ARROW1"
     return _frame(path, pl.read_ipc if is_file else pl.read_ipc_stream, "Arrow")
 
 

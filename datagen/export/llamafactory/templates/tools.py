@@ -14,7 +14,7 @@ from datagen.export.llamafactory.templates.spec import ToolFormat
 from datagen.jsonl import JsonObject
 
 THOUGHT_START, THOUGHT_END = "<think>\n", "\n</think>\n\n"
-_THOUGHT = re.compile(f"{re.escape(THOUGHT_START)}(.*?){re.escape(THOUGHT_END)}", re.DOTALL)
+THOUGHT = re.compile(f"{re.escape(THOUGHT_START)}(.*?){re.escape(THOUGHT_END)}", re.DOTALL)
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -60,7 +60,7 @@ def calls_text(content: str, tool_format: ToolFormat, *, looks_for_calls: bool) 
     head, body = "", content
     if looks_for_calls and (match := _CALL.search(content)):
         head, body = content.replace(match.group(0), ""), match.group(1)
-    elif looks_for_calls and (match := _THOUGHT.search(content)):
+    elif looks_for_calls and (match := THOUGHT.search(content)):
         head, body = match.group(0), content.replace(match.group(0), "")
     parsed: Any = json.loads(body)
     calls = cast("list[JsonObject]", parsed if isinstance(parsed, list) else [parsed])

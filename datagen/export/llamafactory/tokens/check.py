@@ -3,22 +3,21 @@
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from datagen.export.llamafactory.rules.align import Aligned, Crash, Defect
 from datagen.export.llamafactory.rules.quality import Note
-from datagen.export.llamafactory.rules.stages import Stage
+from datagen.export.llamafactory.rules.stages import BATCH, Stage
 from datagen.export.llamafactory.templates.choose import choose_template
 from datagen.export.llamafactory.templates.spec import template_spec
-from datagen.export.llamafactory.templates.tools import calls_text
+from datagen.export.llamafactory.templates.tools import THOUGHT, calls_text
 from datagen.export.llamafactory.tokens.encode import Encoded, Encoding, encode_row, pretraining_length, texts_of
-from datagen.export.llamafactory.tokens.packing import BATCH, filled, pack
+from datagen.export.llamafactory.tokens.packing import filled, pack
 from datagen.export.llamafactory.tokens.tokenizer import load_tokenizer
 from datagen.jsonl import JsonObject
 
 _CHUNK = 2000
-_CLOSED = re.compile(r"<think>\n.*?\n</think>\n\n", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class TokenCheck:
     template: str
     template_why: str
     how: Encoding
-    control: re.Pattern[str] | None = field(default=None)
+    control: re.Pattern[str] | None = None
     packing: bool = False
 
     def stops(self, row: Aligned) -> Crash | None:
@@ -83,7 +82,7 @@ class TokenCheck:
             if stage == "pt":
                 lengths += [pretraining_length(str(row.prompt[0].content), self.template, self.how) for _, row in part]
                 continue
-            self.how.tokenizer.prepare(text for _, row in part for text in texts_of(row, stage, self.how))
+            self.how.tokenizer.prepare(text for _, row in part for text in texts_of(row, self.how))
             for i, row in part:
                 encoded = encode_row(row, stage, how)
                 lengths.append(max(sequence.full_length for sequence in encoded))
@@ -129,7 +128,7 @@ class TokenCheck:
                 has = "<think>" in text or "</think>" in text
                 thinking += has
                 plain += not has
-                if has and not _CLOSED.search(text):
+                if has and not THOUGHT.search(text):
                     message = "the thinking block is not written as '<think>\\n...\\n</think>\\n\\n', as the template writes it"
                     yield Note(i, "thinking_malformed", "bad", message, "write the block exactly so, followed by the answer")
                     break

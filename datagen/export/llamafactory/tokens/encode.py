@@ -7,7 +7,6 @@ Source: LLaMA-Factory 0.9.5: data/template.py (Template, Llama2Template, Reasoni
 unsupervised,processor_utils}.py
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -15,11 +14,10 @@ from typing import cast
 from datagen.export.llamafactory.rules.align import Aligned, Turn
 from datagen.export.llamafactory.rules.stages import Stage
 from datagen.export.llamafactory.templates.spec import Slots, Special, TemplateSpec
-from datagen.export.llamafactory.templates.tools import THOUGHT_END, THOUGHT_START, calls_text, tools_text
+from datagen.export.llamafactory.templates.tools import THOUGHT, THOUGHT_END, THOUGHT_START, calls_text, tools_text
 from datagen.export.llamafactory.tokens.tokenizer import TemplateTokenizer
 
 IGNORED = -100
-_THOUGHT = re.compile(f"{re.escape(THOUGHT_START)}(.*?){re.escape(THOUGHT_END)}", re.DOTALL)
 _MARKS = (THOUGHT_START.strip(), THOUGHT_END.strip())
 
 
@@ -71,7 +69,7 @@ def encode_row(row: Aligned, stage: Stage, how: Encoding) -> list[Encoded]:
     return [_cut(source, target + _closing(how), how.cutoff_len)]
 
 
-def texts_of(row: Aligned, stage: Stage, how: Encoding) -> Iterator[str]:
+def texts_of(row: Aligned, how: Encoding) -> Iterator[str]:
     """Yield every text that encoding a row tokenizes, for encoding many rows in one batch."""
     turns = [*row.prompt, *row.response]
     for elements in _elements(turns, row, how.spec):
@@ -220,7 +218,7 @@ def _fill(slots: Slots, content: str, index: str | None = None) -> list[str | Sp
 
 
 def _without_thought(turn: Turn) -> Turn:
-    return Turn(turn.role, _THOUGHT.sub("", cast("str", turn.content)).lstrip("\n"))
+    return Turn(turn.role, THOUGHT.sub("", cast("str", turn.content)).lstrip("\n"))
 
 
 def _lacks_thought(turn: Turn) -> bool:

@@ -9,8 +9,7 @@ Source: LLaMA-Factory 0.9.5: data/processor/supervised.py PackedSupervisedDatase
 from bisect import bisect, insort
 from collections.abc import Iterable, Sequence
 
-BATCH = 1000
-"""LLaMA-Factory's preprocessing_batch_size: nothing is packed across batches."""
+from datagen.export.llamafactory.rules.stages import BATCH
 
 
 def pack(lengths: Iterable[tuple[int, int]], capacity: int) -> list[list[int]]:
