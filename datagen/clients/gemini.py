@@ -6,14 +6,21 @@ validated, by ``generate.structured``.
 """
 
 import asyncio
+import json
 import re
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from datagen.clients.connection import Connection
+import httpx
+
+from datagen.clients.connection import Connection, connect
+from datagen.clients.httpx_wire import Delivery, WireTransport, delivery
 from datagen.clients.types import ChatRequest, ChatResponse, Exchange, ExchangeFailed
-from datagen.clients.wire import HINT_DOWN
+from datagen.clients.wire import HINT_DOWN, DirectConnection, HttpAnswer, read_whole
 from datagen.jsonl import JsonObject
 from datagen.text import estimate_tokens
+
+if TYPE_CHECKING:
+    from datagen.clients.caching import Keeper
 
 _FINISH = {"STOP": "stop", "MAX_TOKENS": "length"}
 _DAILY = re.compile(r"(?i)per[ _-]?day")
@@ -86,14 +93,38 @@ def explain_error(status: int, body: object, request: ChatRequest, secret: str) 
     return ExchangeFailed(message, hint=_HINTS.get(status, "see the server's words"), status=status)
 
 
-class Gemini:
-    """Adapter for one Gemini endpoint."""
+def parse_landed(raw: bytes, request: ChatRequest) -> ChatResponse | None:
+    """Read what arrived of an answer before its process died (see ``landing``); None if it is none of Gemini's, or not whole."""
+    answer = read_whole(raw)
+    return _parse_text(answer, request) if answer is not None else None
 
-    def __init__(self, base_url: str, api_key: str, *, timeout_s: float, loopback: bool) -> None:
+
+def _parse_text(answer: HttpAnswer, request: ChatRequest) -> ChatResponse | None:
+    """Return what an HTTP answer brings, None if it brings nothing."""
+    if answer.status != 200:
+        return None
+    try:
+        payload: object = json.loads(answer.text)
+        return parse_response(cast("JsonObject", payload), request) if isinstance(payload, dict) else None
+    except (ValueError, TypeError, AttributeError, ExchangeFailed):
+        return None
+
+
+class Gemini:
+    """Adapter for one Gemini endpoint.
+
+    ``keeper`` gives answers a slot to land in, and is told of every completion the moment it is read; without one (the batch API, which
+    uploads files as well) all goes over aiohttp.
+    """
+
+    def __init__(self, base_url: str, api_key: str, *, timeout_s: float, loopback: bool, keeper: "Keeper | None" = None) -> None:
+        self._keeper = keeper
         self._base_url = base_url
         self._api_key = api_key
         self._timeout_s = timeout_s
-        self._connection = Connection({}, timeout_s=timeout_s, loopback=loopback)
+        self._connection: Connection | DirectConnection = Connection({}, timeout_s=timeout_s, loopback=loopback)
+        if keeper:
+            self._connection = connect(base_url, {}, timeout_s=timeout_s, loopback=loopback)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sdk: Any = None
 
@@ -102,14 +133,32 @@ class Gemini:
 
     async def send(self, request: ChatRequest) -> Exchange:
         """Send one request; a schema is always enforced, Gemini has no weaker form worth having."""
+        keeper = self._keeper if isinstance(self._connection, DirectConnection) else None
+        slot = keeper.land(request) if keeper else None
+
+        def read(answer: HttpAnswer) -> None:
+            response = _parse_text(answer, request)
+            if keeper and response is not None:
+                keeper.keep(request, response, landed=slot is not None and not slot.full)
+
+        name = f"{self._base_url} (model {request.model})"
+        delivery.set(Delivery(name, read, slot))
+        try:
+            return await self._ask(request, name)
+        finally:
+            if keeper and slot:
+                keeper.give_back(request, slot)
+
+    async def _ask(self, request: ChatRequest, name: str) -> Exchange:
         import aiohttp
         from google.genai import errors
 
         sdk = await self.sdk()
-        name = f"{self._base_url} (model {request.model})"
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await sdk.aio.models.generate_content(**build_request(request))
+        except ExchangeFailed:
+            raise
         except errors.APIError as error:
             # `from None`: the SDK's message repeats what the server said, and servers have been seen to repeat the key.
             raise explain_error(error.code or 0, error.details, request, self._api_key) from None
@@ -134,8 +183,11 @@ class Gemini:
                 api_version="v1beta",
                 timeout=round(self._timeout_s * 1000),
                 retry_options=types.HttpRetryOptions(attempts=1),
-                aiohttp_client=await self._connection.session(),
             )
+            if isinstance(self._connection, DirectConnection):
+                options.httpx_async_client = httpx.AsyncClient(transport=WireTransport(self._connection))
+            else:
+                options.aiohttp_client = await self._connection.session()
             self._sdk = genai.Client(api_key=self._api_key, http_options=options)
             self._loop = loop
         return self._sdk

@@ -123,9 +123,11 @@ def store_landed(store: ResponseStore) -> int:
     """Store the answers that had reached a process before it was killed (see :mod:`datagen.clients.landing`); return how many were new."""
     found = 0
     for canonical, raw in recover(store.path) if store.path else ():
-        from datagen.clients.openai_compatible import parse_landed
-
         request = ChatRequest.from_json(json.loads(canonical.decode("utf-8", "surrogatepass")))
+        if request.provider == "gemini":
+            from datagen.clients.gemini import parse_landed
+        else:
+            from datagen.clients.openai_compatible import parse_landed
         response = parse_landed(raw, request)
         if response is not None:
             found += store.put(request, response) is response
@@ -206,7 +208,7 @@ def _open_adapter(endpoint: Endpoint, timeout_s: float, keeper: Keeper) -> Adapt
     if model.provider == "gemini":
         from datagen.clients.gemini import Gemini
 
-        return Gemini(model.base_url, endpoint.key, timeout_s=timeout_s, loopback=model.loopback)
+        return Gemini(model.base_url, endpoint.key, timeout_s=timeout_s, loopback=model.loopback, keeper=keeper)
     if model.provider == "gemini-legacy":
         from datagen.clients.gemini_legacy import GeminiLegacy
 

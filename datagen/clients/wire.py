@@ -1,11 +1,12 @@
 """HTTP/1.1 of our own, for exchanges that come by the thousand a second: one POST on one connection, over TCP or TLS.
 
-For URLs that no proxy stands before; those go over aiohttp (``connection``). Measured on the same requests: aiohttp takes 0.16 ms of CPU
-an exchange, this 0.06 ms, because nothing but httptools, the parser of uvicorn, runs between the socket and the answer. Content-Length,
-chunked bodies, bodies that end with the connection, and keep-alive are understood; nothing else is asked for.
+For URLs that no proxy stands before; the others go over aiohttp (``connection``). Measured on the same requests: aiohttp takes 0.16 ms of
+CPU an exchange, this 0.06 ms, because nothing but httptools, the parser of uvicorn, runs between the socket and the answer.
+Content-Length, chunked bodies, bodies that end with the connection, and keep-alive are understood; nothing else is asked for.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
@@ -45,6 +46,7 @@ class DirectConnection:
         self._heads: dict[str, bytes] = {}
         self._deadlines: dict[_Wire, float] = {}
         self._alarm: asyncio.TimerHandle | None = None
+        self._tls: ssl.SSLContext | None = None
         # For bytes that have no slot: they are parsed as soon as they are there, so all connections share it.
         self._spare = memoryview(bytearray(1 << 16))
 
@@ -133,9 +135,11 @@ class DirectConnection:
             self._deadlines, self._alarm = {}, None
             await anext(self._lifeline)
         parts = urlsplit(url)
-        tls = parts.scheme == "https"
-        port = parts.port or (443 if tls else 80)
-        _, wire = await loop.create_connection(lambda: _Wire(self._spare), parts.hostname or "", port, ssl=True if tls else None)
+        if parts.scheme == "https" and self._tls is None:
+            # Once: reading the certificates of all authorities takes longer than an exchange.
+            self._tls = ssl.create_default_context()
+        port = parts.port or (443 if self._tls else 80)
+        _, wire = await loop.create_connection(lambda: _Wire(self._spare), parts.hostname or "", port, ssl=self._tls)
         return wire
 
     def _set_alarm(self, wire: "_Wire", deadline_s: float) -> None:

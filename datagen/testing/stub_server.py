@@ -15,6 +15,7 @@ and a repeated request with its key gets the same answer for nothing.
 
 import asyncio
 import json
+import ssl
 import threading
 import time
 from collections import Counter
@@ -53,6 +54,7 @@ class StubServer:
         limits: requests and tokens a minute, told in headers, 429 above them.
         batch_s: seconds a batch takes.
         idempotency: answer a repeated ``Idempotency-Key`` from memory, unpaid. Most real providers do not.
+        tls: speak HTTPS with this certificate.
 
     Attributes:
         prompts: bodies of all chat requests, in order of arrival.
@@ -71,11 +73,13 @@ class StubServer:
         limits: ServerLimits | None = None,
         batch_s: float = 0,
         idempotency: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.prompts: list[JsonObject] = []
         self.arrived_s: list[float] = []
         self.planted: list[Planted] = []
         self._port = port
+        self._tls = tls
         self._latency_s = latency_ms / 1000
         self._faults = faults or Faults()
         self._script = list(script)
@@ -102,12 +106,16 @@ class StubServer:
     @property
     def base_url(self) -> str:
         """The URL an ``openai:`` spec ends with."""
-        return f"http://127.0.0.1:{self._port}/v1"
+        return f"{self._root}/v1"
 
     @property
     def gemini_url(self) -> str:
         """The URL a ``gemini:`` spec ends with."""
-        return f"http://127.0.0.1:{self._port}"
+        return self._root
+
+    @property
+    def _root(self) -> str:
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self._port}"
 
     def start(self) -> "StubServer":
         """Listen, then return.
@@ -177,7 +185,7 @@ class StubServer:
                 writer.transport.abort()
 
         try:
-            server = await asyncio.start_server(connected, "127.0.0.1", self._port, backlog=4096)
+            server = await asyncio.start_server(connected, "127.0.0.1", self._port, backlog=4096, ssl=self._tls)
         except OSError as failure:
             self._failure = failure
             self._ready.set()

@@ -11,6 +11,7 @@ happens to it. Two kinds are told apart:
 
 import random
 import sqlite3
+import ssl
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ import pytest
 from datagen.cli import main
 from datagen.testing.stub_faults import Faults
 from datagen.testing.stub_server import StubServer
+from tests.clients.loopback_tls import CERTIFICATE, loopback_tls
 
 CONCURRENCY = 4
 FAULTS = Faults({"torn_json": 0.05, "429": 0.05}, seed=11, retry_after_s=0.02, storm=(1.5, 0.3))
@@ -51,7 +53,8 @@ finish = wire._Wire._finish
 
 def note(self, answer):
     if answer.status == 200:
-        os.write(witness, json.loads(answer.text)["id"].encode() + b"\\n")
+        body = json.loads(answer.text)
+        os.write(witness, (body.get("id") or body["responseId"]).encode() + b"\\n")
     finish(self, answer)
 
 
@@ -63,12 +66,12 @@ sys.exit(main(sys.argv[2:]))
 class Run:
     """One workspace and the command that is killed and started again in it, under a witness."""
 
-    def __init__(self, workspace: Path, docs: Path, stub: StubServer, rows: int) -> None:
+    def __init__(self, workspace: Path, docs: Path, stub: StubServer, rows: int, *, gemini: bool = False) -> None:
         self.store = workspace / ".datagen" / "responses.sqlite"
         self.out = workspace / "rows.jsonl"
         self._witness = workspace.with_suffix(".witness")
         options = ["-n", rows, "--max-tokens", 128, "--concurrency", CONCURRENCY, "--items", 3, "-o", self.out]
-        model = f"openai:stub@{stub.base_url}"
+        model = f"gemini:stub@{stub.gemini_url}" if gemini else f"openai:stub@{stub.base_url}"
         self.arguments = list(map(str, ["-w", workspace, "generate", docs, "--model", model, *options]))
         self.command = [sys.executable, "-c", WITNESS, str(self._witness), *self.arguments]
 
@@ -93,10 +96,10 @@ class Run:
         assert main(self.arguments) == 0
 
 
-def undisturbed(tmp_path: Path, docs: Path, rows: int) -> tuple[bytes, int, int]:
+def undisturbed(tmp_path: Path, docs: Path, rows: int, *, gemini: bool, tls: ssl.SSLContext | None) -> tuple[bytes, int, int]:
     """Return the dataset, the requests it takes and the port: the base URL is part of a request's key."""
-    with StubServer(latency_ms=30, faults=FAULTS) as stub:
-        run = Run(tmp_path / "undisturbed", docs, stub, rows)
+    with StubServer(latency_ms=30, faults=FAULTS, tls=tls) as stub:
+        run = Run(tmp_path / "undisturbed", docs, stub, rows, gemini=gemini)
         run.finish()
         return run.out.read_bytes(), stub.stats()["paid"], stub.port
 
@@ -121,14 +124,24 @@ def kill_once(run: Run, stub: StubServer, rng: random.Random, startup_s: float, 
 
 
 def kill_at_random(
-    tmp_path: Path, docs: Path, *, rows: int, kills: int, latency_ms: float, wait_s: float, seed: int, idempotency: bool
+    tmp_path: Path,
+    docs: Path,
+    *,
+    rows: int,
+    kills: int,
+    latency_ms: float,
+    wait_s: float,
+    seed: int,
+    idempotency: bool = False,
+    gemini: bool = False,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
-    expected, needed, port = undisturbed(tmp_path, docs, rows)
+    expected, needed, port = undisturbed(tmp_path, docs, rows, gemini=gemini, tls=tls)
     rng = random.Random(seed)
     struck_while_sending = 0
     paid_when_delivered: dict[str, int] = {}
-    with StubServer(latency_ms=latency_ms, faults=FAULTS, port=port, idempotency=idempotency) as stub:
-        run = Run(tmp_path / "killed", docs, stub, rows)
+    with StubServer(latency_ms=latency_ms, faults=FAULTS, port=port, idempotency=idempotency, tls=tls) as stub:
+        run = Run(tmp_path / "killed", docs, stub, rows, gemini=gemini)
         startup_s = measure_startup(run)
         for _ in range(kills):
             struck_while_sending += kill_once(run, stub, rng, startup_s, wait_s)
@@ -141,7 +154,15 @@ def kill_at_random(
         paid = paid_by_answer(stub)
     again = sum(paid[answer] - times for answer, times in paid_when_delivered.items())
     extra = stats["paid"] - stored
-    figures = {"idempotency": idempotency, "kills": kills, "while_sending": struck_while_sending, "needed": needed, "stored": stored}
+    figures = {
+        "gemini": gemini,
+        "tls": tls is not None,
+        "idempotency": idempotency,
+        "kills": kills,
+        "while_sending": struck_while_sending,
+        "needed": needed,
+        "stored": stored,
+    }
     figures |= {"delivered": len(paid_when_delivered), "delivered_paid_again": again, "sent_and_lost": extra}
     sys.stderr.write(f"{figures | {k: stats[k] for k in ('paid', 'paid_twice', 'undelivered', 'abandoned')}}\n")
     assert run.out.read_bytes() == expected
@@ -173,6 +194,19 @@ def measure_startup(run: Run) -> float:
 @pytest.mark.parametrize("idempotency", [False, True], ids=["ordinary-server", "idempotent-server"])
 def test_three_kills(tmp_path: Path, docs: Path, idempotency: bool) -> None:
     kill_at_random(tmp_path, docs, rows=60, kills=3, latency_ms=60, wait_s=0.4, seed=3, idempotency=idempotency)
+
+
+@pytest.mark.parametrize("gemini", [False, True], ids=["openai", "gemini"])
+def test_three_kills_over_https(tmp_path: Path, docs: Path, gemini: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    kill_at_random(tmp_path, docs, rows=60, kills=3, latency_ms=60, wait_s=0.4, seed=5, gemini=gemini, tls=loopback_tls())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gemini", [False, True], ids=["openai", "gemini"])
+def test_fifty_kills_over_https(tmp_path: Path, docs: Path, gemini: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    kill_at_random(tmp_path, docs, rows=300, kills=50, latency_ms=60, wait_s=0.15, seed=9, gemini=gemini, tls=loopback_tls())
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from datagen.clients.store import ResponseStore
 from datagen.clients.wire import read_whole
 from datagen.errors import DatagenError
 from datagen.testing.stub_server import StubServer
+from tests.clients.loopback_tls import CERTIFICATE, loopback_tls
 
 QUESTION = ChatRequest("openai", "http://127.0.0.1:1/v1", "stub", (ChatMessage("user", "早餐几点开始？"),), Parameters(max_tokens=50))
 COMPLETION = {
@@ -89,27 +90,34 @@ DIES = """
 import os, sys
 from pathlib import Path
 from datagen.clients import ChatRequest, open_client
-from datagen.clients import openai_compatible
+from datagen.clients import wire
 import asyncio, json
 
 request = ChatRequest.from_json(json.loads(sys.argv[2]))
 # The worst moment: the bytes have been read, and nothing has looked at them yet.
-openai_compatible.parse_response = lambda text, request: os.kill(os.getpid(), 9)
-client = open_client(f"openai:stub@{request.base_url}", Path(sys.argv[1]), concurrency=4)
+wire._Wire._finish = lambda self, answer: os.kill(os.getpid(), 9)
+client = open_client(f"{request.provider}:stub@{request.base_url}", Path(sys.argv[1]), concurrency=4)
 asyncio.run(client.complete(request))
 """
 
 
-def test_a_process_that_dies_with_an_unread_answer_has_stored_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("provider", ["openai", "gemini"])
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_a_process_that_dies_with_an_unread_answer_has_stored_it(
+    tmp_path: Path, provider: str, tls: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "responses.sqlite"
-    with StubServer() as stub:
-        request = ChatRequest("openai", stub.base_url, "stub", QUESTION.messages, QUESTION.parameters)
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with StubServer(tls=loopback_tls() if tls else None) as stub:
+        url = stub.base_url if provider == "openai" else stub.gemini_url
+        assert url.startswith("https:") == tls
+        request = ChatRequest(provider, url, "stub", QUESTION.messages, QUESTION.parameters)
         died = subprocess.run([sys.executable, "-c", DIES, path, json.dumps(request.to_json())], check=False, env=dict(os.environ))
         assert died.returncode == -9
         assert len(list(tmp_path.glob("*.landing"))) == 1
 
         async def ask() -> ChatResponse:
-            client = open_client(f"openai:stub@{stub.base_url}", path, concurrency=4)
+            client = open_client(f"{provider}:stub@{url}", path, concurrency=4)
             try:
                 return await client.complete(request)
             finally:

@@ -9,6 +9,8 @@ import pytest
 from datagen.clients.connection import Connection, connect
 from datagen.clients.types import ExchangeFailed
 from datagen.clients.wire import DirectConnection, HttpAnswer
+from datagen.testing.stub_server import StubServer
+from tests.clients.loopback_tls import CERTIFICATE, loopback_tls
 
 TEXT = '{"answer": "早餐供应时间为 7:00 至 10:30。"}'
 BODY = TEXT.encode()
@@ -109,19 +111,38 @@ def test_a_server_that_is_not_there_bills_nothing() -> None:
     assert not failure.value.maybe_billed
 
 
-def test_https_and_proxies_go_over_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_proxy_stands_before_goes_over_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("no_proxy", "inside.example")
     kinds = [
         type(connect(url, {}, timeout_s=1, loopback=loopback))
         for url, loopback in (
             ("https://api.example/v1", False),
             ("http://api.example/v1", False),
-            ("http://inside.example/v1", False),
+            ("https://inside.example/v1", False),
             ("http://127.0.0.1:8000/v1", True),
         )
     ]
     assert kinds == [Connection, Connection, DirectConnection, DirectConnection]
+
+
+def test_https_is_spoken_with_those_who_have_a_trusted_certificate_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask(url: str) -> HttpAnswer:
+        connection = DirectConnection({}, timeout_s=5)
+        try:
+            return await connection.post(f"{url}/chat/completions", b"{}", lambda answer: answer, name="the stub")
+        finally:
+            await connection.aclose()
+
+    with StubServer(tls=loopback_tls()) as stub:
+        with pytest.raises(ExchangeFailed, match="SSLCertVerificationError") as failure:
+            asyncio.run(ask(stub.base_url))
+        assert not failure.value.maybe_billed
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        assert asyncio.run(ask(stub.base_url)).status == 400
+        with pytest.raises(ExchangeFailed):
+            asyncio.run(ask(stub.base_url.replace("https", "http")))
 
 
 def test_what_reading_raises_reaches_the_one_who_waits() -> None:
