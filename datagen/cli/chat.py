@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, say
+from datagen.cli.console import JsonOption, emit, plain, say
 
 if TYPE_CHECKING:
     from datagen.probe.talk.session import Answered, Question, Session
@@ -132,9 +132,9 @@ class _Terminal:
         from rich.live import Live
 
         self._titles, self._texts = list(titles), [""] * len(titles)
-        self._console.print(f"\n? {question.text}", markup=False, highlight=False, style="bold")
+        self._console.print(f"\n? {plain(question.text)}", markup=False, highlight=False, style="bold")
         if question.reference:
-            self._console.print(f"reference: {question.reference}", markup=False, highlight=False, style="dim")
+            self._console.print(f"reference: {plain(question.reference)}", markup=False, highlight=False, style="dim")
         if self._console.is_terminal:
             self._live = Live(self._columns(), console=self._console, refresh_per_second=8)
             self._live.start()
@@ -150,7 +150,7 @@ class _Terminal:
             self._live = None
             return
         for title, text in zip(self._titles, self._texts, strict=True):
-            self._console.print(f"[{title}] {_plain(text)}", markup=False, highlight=False)
+            self._console.print(f"[{title}] {plain(text)}", markup=False, highlight=False)
 
     def ask_vote(self) -> "Choice":
         from datagen.probe.talk.votes import parse_choice
@@ -171,10 +171,5 @@ class _Terminal:
         table = Table.grid(expand=True, padding=(0, 1))
         for _ in self._titles:
             table.add_column(ratio=1)
-        table.add_row(*(Panel(Text(_plain(x)), title=Text(t)) for t, x in zip(self._titles, self._texts, strict=True)))
+        table.add_row(*(Panel(Text(plain(x)), title=Text(t)) for t, x in zip(self._titles, self._texts, strict=True)))
         return table
-
-
-def _plain(text: str) -> str:
-    """Remove control characters: a model's output must not steer the terminal."""
-    return "".join(c for c in text if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160))

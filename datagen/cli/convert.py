@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from datagen.cli.console import JsonOption, emit
+from datagen.cli.console import JsonOption, emit, refuse_overwriting
 
 
 def convert(
@@ -30,12 +30,10 @@ def convert(
     from datagen.errors import UsageError
     from datagen.export.formats import format_named, losses, write_rows
     from datagen.export.row_style import to_persona, to_task
-    from datagen.jsonl import same_file
     from datagen.schemas.detect import read_dataset
 
     target = format_named(to)
-    if same_file(out, source):
-        raise UsageError(f"{out} is the input itself", hint="write to another file")
+    refuse_overwriting([source], [out])
     if persona is not None and style != "persona":
         raise UsageError("--persona is for --style persona")
     dataset = read_dataset(source, from_)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, progress
+from datagen.cli.console import JsonOption, emit, progress, refuse_overwriting
 
 if TYPE_CHECKING:
     from datagen.dedup.batch import Duplicate
@@ -47,16 +47,15 @@ def dedup(
     from datagen.dedup.engines.streaming import FileOptions, check_streamable
     from datagen.dedup.semantic import open_embedder
     from datagen.errors import UsageError
-    from datagen.jsonl import read_rows, same_file, write_json, write_jsonl
+    from datagen.jsonl import read_rows, write_json, write_jsonl
 
-    if same_file(out, source):
-        raise UsageError(f"{out} is the input itself", hint="write to another file")
+    dropped, queue = out.with_suffix(".dropped.jsonl"), out.with_suffix(".semantic.jsonl")
+    refuse_overwriting([source], [out, dropped, *([clusters] if clusters else []), *([queue] if semantic else [])])
     if semantic_threshold is not None and semantic is None:
         raise UsageError("--semantic-threshold needs --semantic", hint="for example --semantic tfidf")
     embedder = open_embedder(semantic) if semantic else None
     started = time.monotonic()
     options = FileOptions(threshold=threshold, ngram=ngram, on=on, keep=keep, by=by, numbers_matter=numbers_matter)
-    dropped = out.with_suffix(".dropped.jsonl")
     if engine == "native" and out.suffix.lower() == ".jsonl" and check_streamable(source):
         outcome = _stream(source, out, dropped, options, quiet=as_json)
     else:
@@ -87,7 +86,6 @@ def dedup(
         texts = _texts([row.value for row in read_rows(out)], on)
         least = embedder.threshold if semantic_threshold is None else semantic_threshold
         pairs = find_semantic_pairs(texts, embedder.embed(texts), threshold=least)
-        queue = out.with_suffix(".semantic.jsonl")
         write_jsonl(queue, ({**pair._asdict(), "texts": [texts[pair.first], texts[pair.second]]} for pair in pairs))
         value["semantic_pairs"] = len(pairs)
         lines += [f"{len(pairs)} pairs of kept rows may say the same (nothing is dropped for it) -> {queue}"]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, workspace_of
+from datagen.cli.console import JsonOption, emit, finding_lines, workspace_of
 
 # The packages an extra brings that are imported by name, as in pyproject.toml.
 _EXTRAS = {
@@ -53,11 +53,7 @@ def doctor(
         f"{folder}: {len(report.datasets)} local datasets, {report.rows} rows: {report.kept} kept, {report.dropped} dropped, "
         f"{report.would_crash} would stop the run"
     )
-    for f in sorted(report.findings, key=lambda f: ("crash", "drop", "bad", "note").index(f.severity))[:_SHOWN]:
-        place = f.dataset if f.line is None else f"{f.dataset}:{f.line}"
-        lines.append(f"  {f.severity} {f.code} {place}: {f.message}; {f.fix}")
-    if len(report.findings) > _SHOWN:
-        lines.append(f"  and {len(report.findings) - _SHOWN} more findings (--json shows all)")
+    lines += finding_lines(report.findings, _SHOWN)
     emit(value | {"data_dir": str(folder)} | report.to_json(), as_json=as_json, human="\n".join(lines))
     if report.errors:
         raise typer.Exit(1)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from datagen.cli.console import JsonOption, emit
+from datagen.cli.console import JsonOption, emit, finding_lines
 from datagen.cli.inputs import named_rows
 
 _SHOWN = 20
@@ -55,11 +55,7 @@ def export(
     lines = [f"{done.train_rows} rows ({done.columns})" + (f", {done.eval_rows} eval rows" if done.eval_rows else "") + f" for {to}:"]
     lines += [f"  {role}: {path}" for role, path in done.files.items()]
     lines += [f"  {advice.message}" for advice in done.advice]
-    for f in done.findings[:_SHOWN]:
-        place = f.dataset if f.line is None else f"{f.dataset}:{f.line}"
-        lines.append(f"  {f.severity} {f.code} {place}: {f.message}; {f.fix}")
-    if len(done.findings) > _SHOWN:
-        lines.append(f"  and {len(done.findings) - _SHOWN} more findings (--json shows all)")
+    lines += finding_lines(done.findings, _SHOWN)
     emit(done.to_json(), as_json=as_json, human="\n".join(lines))
     if done.errors:
         raise typer.Exit(1)

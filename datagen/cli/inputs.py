@@ -170,15 +170,17 @@ def numbers(text: str, option: str) -> list[int]:
 
 @contextmanager
 def shown_progress(name: str) -> Generator["OnProgress"]:
-    """Draw a probe's progress on a terminal; elsewhere write at most one line in ten seconds."""
+    """Draw a probe's progress on a terminal; elsewhere write a line where something else begins, and else one in ten seconds at most."""
     if not sys.stderr.isatty():
-        last = [0.0]
+        said_at, said = 0.0, ""
 
         def told(state: Any) -> None:
-            if time.monotonic() - last[0] >= 10:
-                last[0] = time.monotonic()
+            nonlocal said_at, said
+            if state.note != said or time.monotonic() - said_at >= 10:
+                said_at, said = time.monotonic(), state.note
+                count = f"  {state.done}/{state.total}" if state.total else ""
                 eta = f", about {state.eta_s:.0f} s left" if state.eta_s else ""
-                say(f"{name}  {state.done}/{state.total}  {state.note}{eta}")
+                say(f"{name}{count}  {state.note}{eta}")
 
         yield told
         return

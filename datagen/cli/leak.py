@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, workspace_of
+from datagen.cli.console import JsonOption, emit, refuse_overwriting, workspace_of
 from datagen.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def leak(
 
     if review and not embed:
         raise UsageError("--review needs --embed", hint="for example --embed tfidf")
-    if out and out.resolve() in {path.resolve() for path in (train, *(evaluations or []))}:
-        raise UsageError(f"{out} is an input itself", hint="write to another file")
+    outs = [*([out, out.with_suffix(".dropped.jsonl")] if out else []), *([review] if review else [])]
+    refuse_overwriting([train, *(evaluations or [])], outs)
     embedder = open_embedder(embed) if embed else None
     trained = _read(train)
     paths = evaluations or [workspace_of(ctx).exam]

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, progress, say, workspace_of
+from datagen.cli.console import JsonOption, emit, say, workspace_of
 
 if TYPE_CHECKING:
-    from datagen.probe import ProbeProgress, ProbeResult
+    from datagen.probe import ProbeResult
 
 
 def probe(
@@ -57,12 +57,16 @@ def probe(
     as_json: JsonOption = False,
 ) -> None:
     """Train a quick paired LoRA probe and give a verdict."""
-    from datagen.cli.inputs import named_rows, probe_config, read_set
+    from datagen.cli.inputs import named_rows, probe_config, read_set, shown_progress
     from datagen.dedup.leakage.refusal import refuse_leaks
+    from datagen.errors import UsageError
     from datagen.hashing import fingerprint
     from datagen.probe import run_probe
     from datagen.probe.store.runs import data_key
 
+    if retrieval and (baseline or vault or robust):
+        hint = "leave out --baseline, --vault and --robust, or --retrieval"
+        raise UsageError("--retrieval compares one training set with the untrained model, with and without passages", hint=hint)
     config = probe_config(
         {
             "model": model,
@@ -105,12 +109,7 @@ def probe(
         return
     key = fingerprint([config.model_dump(mode="json"), robust, look, *(data_key(part) for part in (new, exam, old or []))])[:12]
     folder = out or workspace.state / "probes" / key
-    with progress() as display:
-        task = display.add_task("probe", total=None, note="")
-
-        def show(state: "ProbeProgress") -> None:
-            display.update(task, completed=state.done, total=state.total, note=state.note)
-
+    with shown_progress("probe") as show:
         result = run_probe(
             new,
             exam,
@@ -127,7 +126,7 @@ def probe(
             vault_log=workspace.state / "vault.jsonl",
             allow_leaks=True,
             on_progress=show,
-            on_expected=lambda e: display.console.print(e.sentence.en, highlight=False),
+            on_expected=lambda e: say(e.sentence.en),
         )
     for warning in result.warnings:
         say(f"warning: {warning}")

@@ -36,6 +36,8 @@ def run(
         raise UsageError(f"--until {until}: no such stage", hint=suggest(until, STAGES))
     loaded = load_any_recipe(recipe, settings=settings or [], roots=roots_of(ctx))
     if isinstance(loaded, AuditRecipe):
+        if until or budget is not None or batch:
+            raise UsageError(f"{loaded.name} audits a dataset: --until, --budget and --batch have no meaning for it")
         from datagen.cli.audit_recipe import run_audit_recipe
 
         run_audit_recipe(loaded, workspace, docs, dry_run=dry_run, progress=progress, as_json=as_json)

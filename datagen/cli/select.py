@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, say
+from datagen.cli.console import JsonOption, emit, refuse_overwriting, say
 from datagen.errors import UsageError
 
 
@@ -32,12 +32,12 @@ def select(
     seed: Annotated[int, typer.Option("--seed", help="Of random choices.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    from datagen.jsonl import read_rows, same_file, write_json, write_jsonl
+    from datagen.jsonl import read_rows, write_json, write_jsonl
     from datagen.score.select import select_rows
     from datagen.score.source import open_source
 
-    if same_file(out, source):
-        raise UsageError(f"{out} is the input itself", hint="write to another file")
+    dropped = out.with_suffix(".dropped.jsonl")
+    refuse_overwriting([source], [out, dropped])
     if source.suffix.lower() not in (".json", ".jsonl"):
         raise UsageError(f"{source}: rows are chosen from .json and .jsonl files", hint="convert it first: datagen convert")
     opened = open_source(source)
@@ -52,7 +52,6 @@ def select(
     )
     kept = [raw[row.line] for i, row in enumerate(opened.rows) if i in chosen]
     (write_json if out.suffix.lower() == ".json" else write_jsonl)(out, kept)
-    dropped = out.with_suffix(".dropped.jsonl")
     left = [{"line": r.line, "reason": "not_selected", "value": raw[r.line]} for i, r in enumerate(opened.rows) if i not in chosen]
     left += [{"line": u.line, "reason": "unreadable_row", "value": raw[u.line]} for u in opened.unreadable]
     write_jsonl(dropped, left)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, say, workspace_of
+from datagen.cli.console import JsonOption, emit, say, url_host, workspace_of
 
 
 def serve(
@@ -31,7 +31,7 @@ def serve(
 
     folder = served_folder(adapter, workspace_of(ctx).state / "served", model=model, on_note=say)
     command = server_command(folder, engine=None if engine == "auto" else engine, host=host, port=port)
-    base_url = f"http://{host}:{port}/v1"
+    base_url = f"http://{url_host(host)}:{port}/v1"
     value = {"base_url": base_url, "model": folder.name, "folder": str(folder), "command": command, "started": not dry_run}
     emit(
         value,

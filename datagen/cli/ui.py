@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from datagen.cli.console import JsonOption, emit, say, workspace_of
+from datagen.cli.console import JsonOption, emit, say, url_host, workspace_of
 
 
 def ui(
@@ -23,8 +23,7 @@ def ui(
         raise UsageError(f"--docs {docs}: no such folder")
     token = token_for(host)
     chosen = free_port(host, port)
-    name = f"[{host}]" if ":" in host else host
-    url = f"http://{name}:{chosen}/" + (f"?token={token}" if token else "")
+    url = f"http://{url_host(host)}:{chosen}/" + (f"?token={token}" if token else "")
 
     def started() -> None:
         emit({"url": url, "workspace": str(workspace_of(ctx).root)}, as_json=as_json, human=url)

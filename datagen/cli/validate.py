@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from datagen.cli.console import JsonOption, emit
+from datagen.cli.console import JsonOption, emit, finding_lines
 
 if TYPE_CHECKING:
     from datagen.export.llamafactory.repair import Repair
@@ -49,12 +49,7 @@ def _report_lines(report: "Report") -> list[str]:
         f"{s.over_cutoff} of {s.rows} rows over cutoff_len {s.cutoff_len}"
         for s in report.tokens
     ]
-    for f in sorted(report.findings, key=lambda f: ("crash", "drop", "bad", "note").index(f.severity))[:_SHOWN]:
-        place = f.dataset if f.line is None else f"{f.dataset}:{f.line}"
-        lines.append(f"  {f.severity} {f.code} {place}: {f.message}; {f.fix}")
-    if len(report.findings) > _SHOWN:
-        lines.append(f"  and {len(report.findings) - _SHOWN} more findings (--json shows all)")
-    return lines
+    return [*lines, *finding_lines(report.findings, _SHOWN)]
 
 
 def _fix_lines(fixed: "Repair") -> list[str]:

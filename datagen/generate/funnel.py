@@ -66,6 +66,12 @@ def yield_of(accepted: int, dropped: Mapping[str, int]) -> float | None:
     return accepted / examined if examined else None
 
 
+def seconds_left(state: Progress, seconds: float) -> float | None:
+    """Return the time until the target at the pace of the rows that are new, None before there is one."""
+    new = state.accepted - state.existing
+    return (state.target - state.accepted) * seconds / new if new > 0 and seconds > 0 else None
+
+
 def note(state: Progress, *, seconds: float, money: Money | None = None) -> str:
     """Say on one line where a run stands: yield, requests and their rate, tokens, money, most frequent reasons, slowest strategy."""
     share = yield_of(state.accepted - state.existing, state.dropped)

@@ -101,7 +101,8 @@ def run_iteration(
     folder = workspace.iteration(plan.number)
     store = StageStore(folder)
     if not (folder / "begun.json").exists():
-        write_json(folder / "begun.json", {"key": plan.key, "created": datetime.now(UTC).isoformat(timespec="seconds")})
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        write_json(folder / "begun.json", {"key": plan.key, "created": created, "spent": spent_so_far(workspace)})
     listener.stage(plan.number, "ingest")
     sources = run_ingest(store, plan.docs, max_tokens=recipe.chunk.max_tokens, key=plan.ingest_key)
     funnel = [_step("ingest", sources.stats)]
@@ -168,7 +169,7 @@ def run_iteration(
     )
     result = examination.probe(control=plan.control)
     probe = result.model_dump(mode="json")
-    created = str(read_json(folder / "begun.json")["created"])
+    marks: JsonObject = read_json(folder / "begun.json")
     manifest = Manifest(
         number=plan.number,
         recipe=recipe.name,
@@ -180,10 +181,10 @@ def run_iteration(
         fingerprints={"documents": sources.key, "strategies": written, "generate": generate_key, "clean": clean_key, "split": split_key,
                       "reviews": reviews.root, "review_of": plan.review_of,
                       "recipe": fingerprint(recipe.model_dump(mode="json")), "probe": str(probe["config_hash"])},
-        created=created,
+        created=str(marks["created"]),
         seconds=round(time.monotonic() - begun, 1),
         funnel=tuple(funnel),
-        cost=round(spent_so_far(workspace) - sum(m.cost for m in read_ledger(workspace)), 6),
+        cost=paid_since(workspace, marks),
         coverage=coverage(sources.documents, train.kept, held_out),
         usage={k: int(lessons.stats.get(k, 0)) for k in ("requests", "tokens_in", "tokens_out")},
         exam={k: sum(s.tags.get("eval_set") == k for s in exam.samples) for k in ("recall", "unseen", "vault", "gold")},
@@ -199,6 +200,15 @@ def run_iteration(
     if manifest.accepted and plan.vault:
         manifest = manifest.model_copy(update={"vault": examination.open_vault(control=plan.control)})
     return Outcome(folder, manifest, tuple(funnel), probe)
+
+
+def paid_since(workspace: Workspace, begun: JsonObject) -> float:
+    """Return the dollars of the responses stored since an iteration was begun: a run that was killed and went on counts whole.
+
+    Never below 0, which ``datagen store prune`` meanwhile would make it. Without a mark, all that no finished iteration accounts for.
+    """
+    before = float(begun["spent"]) if "spent" in begun else sum(m.cost for m in read_ledger(workspace))
+    return max(0.0, round(spent_so_far(workspace) - before, 6))
 
 
 def _exam(

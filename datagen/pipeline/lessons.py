@@ -10,7 +10,7 @@ from datagen.dedup.compared import On
 from datagen.errors import DataError, StageFailed, UsageError, suggest
 from datagen.exam import Exam, choose_unseen_documents
 from datagen.generate.distinct import refuse_near
-from datagen.generate.funnel import Money, examples_of, funnel_of, note, require_yield
+from datagen.generate.funnel import Money, examples_of, funnel_of, note, require_yield, seconds_left
 from datagen.generate.opening import Crew, open_crew
 from datagen.generate.runner import Progress, Refuse, generate
 from datagen.generate.strategy import Purpose
@@ -213,7 +213,7 @@ def read_gold(path: Path, limit: int) -> list[Sample]:
         if not (isinstance(question, str) and question.strip() and isinstance(answer, str) and answer.strip()):
             raise DataError(f"{path}:{line}: a gold question needs 'question' and 'answer', both text", hint="fix or remove that line")
         language = str(row.get("language") or detect_language(question))
-        provenance = Provenance(document=str(row.get("document", "")), strategy="gold")
+        provenance = Provenance(document=str(row.get("document") or ""), strategy="gold")
         samples.append(Sample.of(question_answer(question, answer), provenance=provenance, tags={"eval_set": "gold", "language": language}))
     chosen = {s.id for s in sorted(samples, key=lambda s: sha256_hex(f"gold:{s.id}"))[:limit]}
     return [s for s in samples if s.id in chosen]
@@ -238,7 +238,8 @@ def _generate(
     def tell(state: Progress) -> None:
         seconds = time.monotonic() - begun
         paid = crew.paid() - paid_before
-        listener.advance(state.accepted, state.target, note(state, seconds=seconds, money=Money(paid) if paid else None))
+        told, left = note(state, seconds=seconds, money=Money(paid) if paid else None), seconds_left(state, seconds)
+        listener.advance(state.accepted, state.target, f"{told} · about {left:.0f} s left" if left and told else told)
 
     async def work() -> StageResult:
         try:

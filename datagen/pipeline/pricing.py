@@ -77,7 +77,7 @@ def first_step_cost(recipe: Recipe, docs: Path, size: int, *, workspace: Workspa
     Raises:
         UsageError: as in :func:`price_recipe`; no such folder.
     """
-    if all(model_of(spec) is None for spec in recipe.generate.strategies):
+    if recipe.generate.judge is None and all(model_of(spec) is None for spec in recipe.generate.strategies):
         return 0.0
     documents = ingest_paths([docs]).documents
     chunks = [chunk for document in documents for chunk in chunk_document(document, max_tokens=recipe.chunk.max_tokens)]

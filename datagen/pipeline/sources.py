@@ -24,7 +24,7 @@ class Sources:
 
 
 def ingest_key(docs: Path, max_tokens: int) -> str:
-    """Fingerprint a docs folder by names, sizes and modification-independent content hashes of its files.
+    """Fingerprint a docs folder by names and contents of its files, but for hidden ones, which are not read and which systems change.
 
     Raises:
         UsageError: the folder does not exist.
@@ -33,7 +33,8 @@ def ingest_key(docs: Path, max_tokens: int) -> str:
 
     if not docs.exists():
         raise UsageError(f"{docs}: no such folder of documents", hint="give one with --docs DIR, or put documents into docs/")
-    files = sorted(p for p in docs.rglob("*") if p.is_file()) if docs.is_dir() else [docs]
+    seen = (p for p in docs.rglob("*") if p.is_file() and not any(part.startswith(".") for part in p.relative_to(docs).parts))
+    files = sorted(seen) if docs.is_dir() else [docs]
     content: list[tuple[str, str]] = []
     for file in files:
         try:

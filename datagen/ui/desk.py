@@ -30,6 +30,11 @@ class Desk:
     def __post_init__(self) -> None:
         self.log = ReviewLog.of(self.workspace)
 
+    @property
+    def quotas(self) -> Path:
+        """The file of quotas for the next run, which ``--set generate.quotas=@FILE`` reads."""
+        return self.workspace.root / "quotas.json"
+
     def ledger(self) -> list[Manifest]:
         """Return finished iterations, oldest first."""
         return read_ledger(self.workspace)

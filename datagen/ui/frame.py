@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from nicegui import events, ui
 
@@ -36,7 +36,7 @@ def frame(desk: Desk, visitor: Visitor, active: str) -> Generator[None]:
     with tag("a", "dg-skip").props('href="#main"'):
         ui.label(visitor.w("skip"))
     with tag("header", "dg-header"):
-        text("div", f"datagen · {desk.workspace.root.name}", "dg-brand").props(f'title="{quote(str(desk.workspace.root))}"')
+        text("div", f"datagen · {desk.workspace.root.name}", "dg-brand").props["title"] = str(desk.workspace.root)
         with tag("nav", "dg-nav"):
             for page in PAGES:
                 link(visitor.w(page), path_of(page), "active" if page == active else "").props(
@@ -54,7 +54,7 @@ def frame(desk: Desk, visitor: Visitor, active: str) -> Generator[None]:
     keys = _keys(visitor, active)
 
     def press(event: events.KeyEventArguments) -> None:
-        if not event.action.keydown or event.modifiers.ctrl or event.modifiers.meta or event.modifiers.alt:
+        if not is_plain_press(event):
             return
         if event.key.name == "?":
             keys.set_visibility(not keys.visible)
@@ -65,6 +65,11 @@ def frame(desk: Desk, visitor: Visitor, active: str) -> Generator[None]:
     ui.keyboard(on_key=press, ignore=["input", "select", "textarea"])
     with tag("main", "dg-main").props('id="main"'):
         yield
+
+
+def is_plain_press(event: events.KeyEventArguments) -> bool:
+    """Say whether a key went down by itself: with Ctrl, Alt or Meta it is the browser's or the system's."""
+    return event.action.keydown and not (event.modifiers.ctrl or event.modifiers.meta or event.modifiers.alt)
 
 
 async def patiently(visitor: Visitor, work: Callable[[], Awaitable[T]]) -> T:

@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -88,10 +88,10 @@ class Guard:
         if self.token is None and _name(host) not in LOOPBACK:
             return 421, "this page is served on loopback only; use --host to serve it elsewhere, with a token"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _parts(origin).netloc.lower() != host.lower():
             return 403, "requests from another site are refused"
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self.largest_body:
+        if not length.isdecimal() or int(length) > self.largest_body:
             return 413, f"at most {self.largest_body >> 20} MB at once"
         if self.token is not None and self._token_in_url(scope) is None and not self._same(_cookie(headers.get("cookie", ""))):
             return 401, "open the address that datagen ui printed: it carries the token"
@@ -122,7 +122,15 @@ def _cookie(header: str) -> str:
 
 
 def _name(host: str) -> str:
-    return urlsplit(f"//{host}").hostname or ""
+    return _parts(f"//{host}").hostname or ""
+
+
+def _parts(url: str) -> SplitResult:
+    """Split a URL; one that is none, such as ``//[::1``, has no parts."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 async def _answer(scope: Scope, send: Send, status: int, text: str, headers: list[tuple[bytes, bytes]] | None = None) -> None:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from datagen.ui.desk import Desk
 
 ASSETS = Path(__file__).parent / "assets"
-DEFAULT_PORT = 8765
 log = logging.getLogger(__name__)
 
 

@@ -65,6 +65,20 @@ def test_the_input_is_never_overwritten(source: Path) -> None:
     assert source.read_bytes() == before
 
 
+@pytest.mark.parametrize("more", [["-o", "rows.jsonl"], ["-o", "out.jsonl", "--clusters", "rows.dropped.jsonl"]])
+def test_the_input_is_no_file_beside_the_output(tmp_path: Path, more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    write_jsonl(tmp_path / "rows.dropped.jsonl", ROWS)
+    before = (tmp_path / "rows.dropped.jsonl").read_bytes()
+    given = [word if word.startswith("-") else str(tmp_path / word) for word in more]
+    assert main(["dedup", str(tmp_path / "rows.dropped.jsonl"), *given]) == 2
+    assert "rows.dropped.jsonl is the input itself" in capsys.readouterr().err
+    assert main(["select", str(tmp_path / "rows.dropped.jsonl"), "-o", str(tmp_path / "rows.jsonl"), "-n", "1"]) == 2
+    source = str(tmp_path / "rows.dropped.jsonl")
+    assert main(["leak", source, source, "-o", str(tmp_path / "rows.jsonl")]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.dropped.jsonl"]
+    assert (tmp_path / "rows.dropped.jsonl").read_bytes() == before
+
+
 @pytest.mark.parametrize("name", ["in.json", "in.jsonl"])
 def test_files_of_both_kinds_and_which_row_stays(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{**row, "score": score} for row, score in zip(ROWS, (0.1, 0.2, 0.9, 0.5, 0.5), strict=True)]

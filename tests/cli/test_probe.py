@@ -59,6 +59,8 @@ def test_json_is_one_object_and_verdict_repeats_it(files: Path, capfd: pytest.Ca
 
 
 def test_wrong_options_exit_2(files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert _probe(files, "--retrieval") == 2
+    assert "leave out --baseline" in capfd.readouterr().err
     assert _probe(files, "--goal", "speed") == 2
     assert "--goal: Input should be 'knowledge' or 'style', got 'speed'" in capfd.readouterr().err
     assert _probe(files, "--model", str(tmp_path / "absent")) == 2

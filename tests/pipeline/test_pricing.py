@@ -7,6 +7,12 @@ from typing import Any
 import pytest
 
 from datagen.cli import main
+from datagen.clients.store import ResponseStore
+from datagen.clients.types import ChatMessage, ChatRequest, ChatResponse
+from datagen.pipeline.iteration import paid_since
+from datagen.pipeline.pricing import first_step_cost
+from datagen.pipeline.recipe import load_recipe
+from datagen.workspace import Workspace
 
 STRATEGIES = [
     "generate.strategies=[{kind: qa, model: 'openai:gpt-4.1-mini', weight: 3},"
@@ -38,6 +44,26 @@ def test_exam_and_rows_are_priced_by_each_strategys_share(
     assert plan["cost_usd"] == pytest.approx(sum((s["tokens_in"] * 0.4 + s["tokens_out"] * 1.6) / 1e6 for s in paid), abs=1e-6)
     assert plan["cost_usd"] < plan["cost_most_usd"]
     assert not (tmp_path / "ws").exists()
+
+
+def test_the_first_step_of_rows_by_rule_costs_what_their_judge_does(tmp_path: Path, docs: Path, recipe: Path) -> None:
+    judge = "generate.judge={model: 'openai:gpt-4.1-mini'}"
+    plain, judged = (load_recipe(str(recipe), settings=settings) for settings in ([], [judge]))
+    assert first_step_cost(plain, docs, 12, workspace=Workspace(tmp_path / "ws")) == 0.0
+    assert first_step_cost(judged, docs, 12, workspace=Workspace(tmp_path / "ws")) > 0.0005
+
+
+def test_an_iteration_costs_what_was_paid_since_it_was_begun(tmp_path: Path) -> None:
+    store = ResponseStore(tmp_path / ".datagen" / "responses.sqlite")
+    for i in range(4):
+        request = ChatRequest("openai", "http://127.0.0.1:1/v1", "gpt-4.1-mini", (ChatMessage("user", f"问题 {i}"),))
+        store.put(request, ChatResponse(f"回答 {i}", "stop", 100, 50, "gpt-4.1-mini"))
+    workspace = Workspace(tmp_path)
+    assert paid_since(workspace, {"spent": 0.00012}) == 0.00036
+    assert paid_since(workspace, {}) == 0.00048
+    store.prune()
+    store.close()
+    assert paid_since(workspace, {"spent": 0.00048}) == 0.0
 
 
 def test_a_price_list_of_the_workspace_counts_and_a_frozen_exam_costs_nothing(

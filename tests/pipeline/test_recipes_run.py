@@ -128,3 +128,5 @@ def test_an_audit_makes_no_rows(tmp_path: Path, docs: Path, capsys: pytest.Captu
     assert "audits a dataset and makes no rows" in capsys.readouterr().err
     assert main(["-w", str(tmp_path), "run", "audit_existing"]) == 2
     assert "--set data=FILE" in capsys.readouterr().err
+    assert main(["-w", str(tmp_path), "run", "audit_existing", "--until", "clean"]) == 2
+    assert "--until, --budget and --batch have no meaning" in capsys.readouterr().err

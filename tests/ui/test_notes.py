@@ -25,7 +25,7 @@ def test_the_runner_s_own_note_is_told_in_chinese() -> None:
     ("line", "chinese"),
     [
         ("loading tiny", "正在加载 tiny"),
-        ("training new, seed 1 of 3 · about 12 s left", "正在训练 new，种子 1 / 3 · 约剩 12 秒"),
+        ("training new, seed 1 of 3 · about 12 s left", "正在训练 new，种子 1 / 3 · 此阶段约剩 12 秒"),
         ("scoring the untrained model", "正在评测未训练的模型"),
         ("baseline, seed 2 of 3 done", "baseline，种子 2 / 3 已完成"),
         ("$0.0040", "已花费 $0.0040"),

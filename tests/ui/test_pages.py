@@ -4,6 +4,7 @@ import asyncio
 import errno
 import importlib
 import os
+import shlex
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -255,8 +256,10 @@ def test_generate_here_writes_the_quota_and_the_run_page_offers_it(workspace: Wo
         await user.should_see("Generate here")
         user.find(marker="generate-here").click()
         await user.should_see("Quotas of the next run")
+        setting = f"generate.quotas=@{workspace.root / 'quotas.json'}"
+        await user.should_see(f"run RECIPE --set {shlex.quote(setting)}")
         await user.open("/run")
-        await user.should_see(f"generate.quotas=@{workspace.root / 'quotas.json'}")
+        await user.should_see(setting)
 
     simulate(workspace, scenario)
     ((document, wanted),) = read_json(workspace.root / "quotas.json").items()
@@ -279,7 +282,7 @@ def test_a_dropped_duplicate_is_kept_and_a_conflict_is_resolved(workspace: Works
         await user.should_see("Dropped · similarity 0.80")
         user.find(marker="keep-both").click()
         user.find(marker=f"keep-{yes.id[:8]}").click()
-        await user.should_see("Save")
+        await user.should_see("Saved")
 
     simulate(workspace, scenario)
     standing = ReviewLog.of(workspace).standing()
@@ -409,7 +412,7 @@ def test_what_a_run_has_cost_and_will_cost_is_shown_while_it_goes_on(
         with progress.open("a", encoding="utf-8") as file:
             file.write('{"time": 125.0, "done": 25, "total": 100, "note": "yield 80%"}\n')
         await user.should_see("Spent $0.2500; about $0.8500 for the whole run, at most $2.0000 by its plan.")
-        await user.should_see("1.0/s · about 1 min 15 s left")
+        await user.should_see("1.0/s · about 1 min 15 s left in this stage")
 
     simulate(workspace, scenario)
 

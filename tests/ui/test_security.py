@@ -41,7 +41,7 @@ def ask(
         "method": "GET",
         "path": path,
         "query_string": query.encode(),
-        "headers": [(k.encode(), v.encode()) for k, v in given.items()],
+        "headers": [(k.encode(), v.encode("latin-1")) for k, v in given.items()],
     }
 
     async def receive() -> Message:
@@ -65,13 +65,13 @@ def test_loopback_names_are_served(host: str) -> None:
     assert headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8765", ""])
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8765", "", "[::1", "[evil"])
 def test_other_names_are_refused_on_loopback(host: str) -> None:
     assert ask(headers={"host": host})[0] == 421
     assert ask(headers={"host": host}, kind="websocket")[0] == "websocket.close"
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:9999", "null", "http://127.0.0.1:8765.evil.example"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:9999", "null", "http://127.0.0.1:8765.evil.example", "http://[::1"])
 def test_other_origins_are_refused(origin: str) -> None:
     assert ask(headers={"origin": origin})[0] == 403
     assert ask(headers={"origin": origin}, kind="websocket")[0] == "websocket.close"
@@ -104,6 +104,7 @@ def test_the_redirect_stays_on_this_server() -> None:
 def test_large_bodies_are_refused_whether_announced_or_not() -> None:
     assert ask(headers={"content-length": "101"})[0] == 413
     assert ask(headers={"content-length": "many"})[0] == 413
+    assert ask(headers={"content-length": "²"})[0] == 413
     assert ask(chunks=(b"x" * 60, b"x" * 60))[0] == 413
     assert ask(chunks=(b"x" * 60, b"x" * 40))[0] == 200
 

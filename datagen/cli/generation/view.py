@@ -49,10 +49,10 @@ def view(state: "Progress", *, seconds: float, money: "Money | None") -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from datagen.generate.funnel import yield_of
+    from datagen.generate.funnel import seconds_left, yield_of
 
     new = state.accepted - state.existing
-    left = (state.target - state.accepted) * seconds / new if new > 0 and seconds > 0 else None
+    left = seconds_left(state, seconds)
     share = yield_of(new, state.dropped)
     table = Table.grid(padding=(0, 2))
     table.add_row(

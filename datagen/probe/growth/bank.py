@@ -165,6 +165,7 @@ class Bank:
         backend = self.loaded(run.config)
         exam, folder = self.encode(self.exam, run.config), runs.begin(self.folder(run))
         if not run.rows:
+            on_step(0, "scoring the untrained model")
             clock = time.monotonic()
             losses = evaluate_base(backend, exam.examples, config=run.config)
             trained = Trained(steps=0, tokens=0, evals=[(0, losses)], seconds=time.monotonic() - clock)
@@ -172,7 +173,8 @@ class Bank:
             return
 
         def step(done: int) -> None:
-            on_step(done, f"{run.arm}, seed {run.seed + 1}")
+            doing = ": scoring the exam" if done == _steps(run) else ""
+            on_step(done, f"{run.arm}, seed {run.seed + 1}{doing}")
 
         rows = self.encode(run.rows, run.config)
         task = Task(rows.examples, exam.examples, run.config, run.seed, _steps(run))

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datagen.errors import DatagenError
-from datagen.export.llamafactory import choose_template, register, train_yaml
+from datagen.export.llamafactory import register, train_yaml
 from datagen.export.llamafactory.registry.dataset_info import check_name
 from datagen.jsonl import check_writable, read_json, write_bytes
-from datagen.pipeline.recipe import load_recipe
+from datagen.pipeline.recipe import RegisterSpec, load_recipe
 from datagen.pipeline.reviews import ReviewLog
 from datagen.schemas.sample import Sample
 from datagen.ui.data.preview import SHOWN, TrainingTexts, training_texts
 from datagen.ui.data.samples import read_samples
 from datagen.workspace import Workspace
-
-DEFAULT_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ def model_of(workspace: Workspace, recipe: str) -> tuple[str, str]:
     try:
         spec = load_recipe(recipe, roots=(workspace.root,)).register_as
     except DatagenError:
-        return DEFAULT_MODEL, choose_template(DEFAULT_MODEL).name
+        spec = RegisterSpec(name="dataset")
     return spec.model, spec.template
 
 

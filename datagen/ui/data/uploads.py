@@ -1,6 +1,7 @@
 """Uploaded documents: only known types, only small enough, only into the workspace's ``docs/``."""
 
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from datagen.errors import UsageError
@@ -47,9 +48,14 @@ def store_upload(docs: Path, name: str, data: bytes) -> Path:
     return target
 
 
+def documents_in(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder that are of a known type of document."""
+    return (path for path in folder.rglob("*") if path.suffix.lower() in READERS and path.is_file())
+
+
 def document_folders(root: Path, extra: Path | None = None) -> list[Path]:
     """Return folders of the workspace that hold documents, ``docs`` first, and the one given on the command line."""
     folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and not p.name.startswith("."))
     own = ("docs", "data", "prompts", "pipelines", "saves")
-    found = [p for p in folders if p.name not in own and any(f.suffix.lower() in READERS and f.is_file() for f in p.rglob("*"))]
+    found = [p for p in folders if p.name not in own and any(documents_in(p))]
     return [*([extra] if extra else []), root / "docs", *found]

@@ -12,7 +12,7 @@ from datagen.ui.data.chat import Adapter, Chat, find_adapters, loss_by_step
 from datagen.ui.data.drawing import series
 from datagen.ui.data.votes import Choice, Pair, cast_vote, export_votes, read_votes, win_rates
 from datagen.ui.desk import Desk
-from datagen.ui.frame import button, choose_iteration, heading, markup, nothing_yet, patiently, table, tag, tell_error, text
+from datagen.ui.frame import button, choose_iteration, heading, is_plain_press, markup, nothing_yet, patiently, table, tag, tell_error, text
 from datagen.ui.visitor import Visitor
 
 _CHATS: dict[str, Chat] = {}
@@ -160,7 +160,7 @@ class _Blind:
     def key(self, event: events.KeyEventArguments) -> None:
         """Vote by digit on the pair in sight."""
         side = {"1": "left", "2": "tie", "3": "right"}.get(event.key.name)
-        if side and self.shown and event.action.keydown and not event.action.repeat:
+        if side and self.shown and is_plain_press(event) and not event.action.repeat:
             self.voted(*self.shown, side)
 
     def export(self) -> None:

@@ -1,6 +1,7 @@
 """Coverage: documents shaded by how much of them rows touch and how well they are learned; gaps marked; quotas for the next run."""
 
 import asyncio
+import shlex
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -12,7 +13,20 @@ from datagen.schemas.document import Document
 from datagen.ui.data.coverage import Span, uncovered
 from datagen.ui.data.marking import mark_spans
 from datagen.ui.desk import Desk
-from datagen.ui.frame import button, choose_iteration, command, heading, link, markup, nothing_yet, patiently, shown_path, tag, text
+from datagen.ui.frame import (
+    button,
+    choose_iteration,
+    command,
+    heading,
+    is_plain_press,
+    link,
+    markup,
+    nothing_yet,
+    patiently,
+    shown_path,
+    tag,
+    text,
+)
 from datagen.ui.visitor import Visitor
 
 GO = """
@@ -56,13 +70,8 @@ async def build(desk: Desk, visitor: Visitor) -> None:
 
 def _go(event: events.KeyEventArguments) -> None:
     """Open the next or previous document of the tree."""
-    if event.action.keydown and event.key.name in ("j", "k"):
+    if is_plain_press(event) and event.key.name in ("j", "k"):
         ui.run_javascript(GO % (1 if event.key.name == "j" else -1))
-
-
-def quotas_path(desk: Desk) -> str:
-    """Return the file that ``--set generate.quotas=@FILE`` reads."""
-    return str(desk.workspace.root / "quotas.json")
 
 
 def _draw_leaf(visitor: Visitor, number: int, path: str, priority: Priority | None, most: float, active: bool) -> None:
@@ -96,7 +105,7 @@ def _draw_document(desk: Desk, visitor: Visitor, document: Document, priority: P
             def save() -> None:
                 if wanted.value is None:
                     return
-                write_json(desk.workspace.root / "quotas.json", {**_quotas(desk), document.path: int(wanted.value)})
+                write_json(desk.quotas, {**_quotas(desk), document.path: int(wanted.value)})
                 ui.notify(w("quota_saved"))
                 ui.navigate.to(f"{visitor.path}?{_query(**{**visitor.query, 'document': document.path})}")
 
@@ -120,20 +129,18 @@ def _draw_quotas(desk: Desk, visitor: Visitor) -> None:
     docs = f" --docs {shown_path(desk.docs)}" if desk.docs is not None else ""
     for path, wanted in quotas.items():
         text("div", f"{path}: {wanted}")
-    command(
-        w("command"), f"datagen -w {shown_path(desk.workspace.root)} run RECIPE{docs} --set generate.quotas=@{quotas_path(desk)}", visitor
-    )
+    setting = shlex.quote(f"generate.quotas=@{desk.quotas}")
+    command(w("command"), f"datagen -w {shown_path(desk.workspace.root)} run RECIPE{docs} --set {setting}", visitor)
 
     def clear() -> None:
-        (desk.workspace.root / "quotas.json").unlink(missing_ok=True)
+        desk.quotas.unlink(missing_ok=True)
         ui.navigate.to(visitor.path)
 
     button(w("clear"), clear, "flat")
 
 
 def _quotas(desk: Desk) -> dict[str, int]:
-    path = desk.workspace.root / "quotas.json"
-    return read_json(path) if path.is_file() else {}
+    return read_json(desk.quotas) if desk.quotas.is_file() else {}
 
 
 def _query(**values: str) -> str:

@@ -14,7 +14,7 @@ from datagen.ui.data.editing import turns, with_texts
 from datagen.ui.data.marking import mark_difference
 from datagen.ui.data.rows import RowTable
 from datagen.ui.desk import Desk
-from datagen.ui.frame import button, choose_iteration, heading, link, markup, nothing_yet, patiently, tag, tell_error, text
+from datagen.ui.frame import button, choose_iteration, heading, is_plain_press, link, markup, nothing_yet, patiently, tag, tell_error, text
 from datagen.ui.pages.review_dialogs import ask_edit
 from datagen.ui.visitor import Visitor
 
@@ -63,7 +63,7 @@ async def _find(desk: Desk, number: int) -> tuple[RowTable, tuple[list[list[int]
 
 def _go(event: events.KeyEventArguments) -> None:
     """Move the focus to the next or previous group; Tab goes on to its buttons."""
-    if event.action.keydown and event.key.name in ("j", "k"):
+    if is_plain_press(event) and event.key.name in ("j", "k"):
         ui.run_javascript(GO % (1 if event.key.name == "j" else -1))
 
 
@@ -142,7 +142,7 @@ class _Group:
         except DatagenError as error:
             tell_error(error, self.visitor)
         else:
-            ui.notify(self.visitor.w("save"))
+            ui.notify(self.visitor.w("saved"))
         self.draw()
 
     def _head(self, at: int) -> None:

@@ -15,7 +15,7 @@ from datagen.schemas.sample import Sample
 from datagen.ui.data.editing import with_texts
 from datagen.ui.data.rows import PAGE_SIZE, Filter, Order, RowTable
 from datagen.ui.desk import Desk
-from datagen.ui.frame import button, choose_iteration, heading, nothing_yet, patiently, tag, tell_error, text
+from datagen.ui.frame import button, choose_iteration, heading, is_plain_press, nothing_yet, patiently, tag, tell_error, text
 from datagen.ui.pages.review_dialogs import ask_edit, ask_reason
 from datagen.ui.pages.review_row import draw_row
 from datagen.ui.visitor import Visitor
@@ -211,7 +211,6 @@ class _Review:
         if self._store(sample, action, version, reason=reason, edited=edited):
             self.mine.append((self.row, version + 1))
             self.move(1)
-            self.draw()
 
     def undo(self) -> None:
         """Take back this visitor's last decision, else the one on the chosen row; somebody else's later one is not touched."""
@@ -276,7 +275,7 @@ class _Review:
             self.dialog_open = False
 
     async def key(self, event: events.KeyEventArguments) -> None:
-        if self.dialog_open or not event.action.keydown or event.modifiers.ctrl or event.modifiers.meta or event.modifiers.alt:
+        if self.dialog_open or not is_plain_press(event):
             return
         name = event.key.name
         if name in ("j", "ArrowDown"):

@@ -6,7 +6,7 @@ from nicegui import events, ui
 
 from datagen.schemas.sample import Sample
 from datagen.ui.data.editing import turns
-from datagen.ui.frame import button, heading, tag, text
+from datagen.ui.frame import button, heading, is_plain_press, tag, text
 from datagen.ui.visitor import Visitor
 
 LONGEST_EDIT = 50_000
@@ -36,7 +36,7 @@ async def ask_reason(visitor: Visitor) -> str | None:
 
         def digit(event: events.KeyEventArguments) -> None:
             number = event.key.number
-            if event.action.keydown and number is not None and 1 <= number <= len(REASONS):
+            if is_plain_press(event) and number is not None and 1 <= number <= len(REASONS):
                 dialog.submit(w(REASONS[number - 1]))
 
         ui.keyboard(on_key=digit, ignore=["input", "textarea"])

@@ -15,7 +15,7 @@ from datagen.pipeline.recipe import STAGES
 from datagen.ui.data.jobs import Job, State, dry_run, keep_plan, last_job, run_arguments, spending_of, start_job
 from datagen.ui.data.notes import gives_time_left, told
 from datagen.ui.data.progress import Spending, Step
-from datagen.ui.data.uploads import LARGEST_MB, document_folders, store_upload
+from datagen.ui.data.uploads import LARGEST_MB, document_folders, documents_in, store_upload
 from datagen.ui.desk import Desk
 from datagen.ui.failing import explained
 from datagen.ui.frame import button, command, heading, link, table, tag, tell_error, text
@@ -91,9 +91,8 @@ class _Run:
         self.recipe.props("outlined dense").classes("dg-wide").mark("recipe")
         self.until = ui.select(list(STAGES), value="probe", label=w("until")).props("outlined dense").classes("dg-wide").mark("until")
         # What "Generate here" on the Coverage page wrote is offered, to be seen and taken out.
-        quotas = self.desk.workspace.root / "quotas.json"
         given = [f"sizes=[{', '.join(sizes)}]"] if all(s.isdecimal() for s in sizes) else []
-        given += [f"generate.quotas=@{quotas}"] if quotas.is_file() else []
+        given += [f"generate.quotas=@{self.desk.quotas}"] if self.desk.quotas.is_file() else []
         self.settings = (
             ui.textarea(label=w("settings"), value="\n".join(given)).props("outlined dense autogrow").classes("dg-wide").mark("settings")
         )
@@ -122,7 +121,7 @@ class _Run:
         ui.notify(told, type="negative", multi_line=True, timeout=8000)
 
     async def _count(self) -> None:
-        n = await asyncio.to_thread(_files_in, Path(str(self.folder.value)))
+        n = await asyncio.to_thread(_count_documents, Path(str(self.folder.value)))
         next(iter(self.files.default_slot.children)).set_text(f"{self.visitor.w('documents')}: {n}")  # type: ignore[attr-defined]
 
     async def estimate(self) -> None:
@@ -219,10 +218,9 @@ class _Run:
             reasons = ", ".join(f"{self.visitor.flag(r)} {n}" for r, n in dropped.items())
             at = f"{step.done}/{step.total}" if step.total else ""
             pace = ""
-            if state == "running" and step is steps[-1] and step.rate:
-                pace = w("rate", rate=f"{step.rate:.1f}")
-                if step.eta_s and not gives_time_left(step.note):
-                    pace += f" · {w('eta', s=_duration(step.eta_s))}"
+            # The run's own note knows better: the page would count rows that were there before the stage began.
+            if state == "running" and step is steps[-1] and step.rate and not gives_time_left(step.note):
+                pace = w("rate", rate=f"{step.rate:.1f}") + (f" · {w('eta', s=_duration(step.eta_s))}" if step.eta_s else "")
             note = told(step.note, self.visitor.language)
             rows.append((step.iteration, step.stage, at, kept, reasons, " · ".join(p for p in (note, pace) if p)))
         table((w("iteration"), w("stage"), "", w("kept"), w("dropped_why"), ""), rows, numeric=(3,))
@@ -236,8 +234,8 @@ def _look(workspace: Workspace) -> tuple[Job | None, State | None, list[Step], S
     return (job, job.state(), job.steps(), spending_of(workspace, job)) if job else (None, None, [], None)
 
 
-def _files_in(folder: Path) -> int:
-    return sum(p.is_file() for p in folder.rglob("*")) if folder.is_dir() else 0
+def _count_documents(folder: Path) -> int:
+    return sum(1 for _ in documents_in(folder)) if folder.is_dir() else 0
 
 
 def _stats(desk: Desk, step: Step) -> dict[str, Any]:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import UsageError
-from datagen.ui.data.uploads import LARGEST_MB, document_folders, safe_name, store_upload
+from datagen.ui.data.uploads import LARGEST_MB, document_folders, documents_in, safe_name, store_upload
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,12 @@ def test_large_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="larger than"):
         store_upload(tmp_path, "a.md", b"x" * ((LARGEST_MB << 20) + 1))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_documents_are_counted(tmp_path: Path) -> None:
+    for name in ("a.md", "b.PDF", ".DS_Store", "photo.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    assert sorted(path.name for path in documents_in(tmp_path)) == ["a.md", "b.PDF"]
 
 
 def test_folders_with_documents_are_offered(tmp_path: Path) -> None:
