@@ -72,7 +72,8 @@ def run_probe(
         on_expected: called once, before any training, with the smallest difference this probe can be expected to find.
 
     Raises:
-        UsageError: an arm or the exam is empty, the model does not exist, or the vault was opened too often.
+        UsageError: an arm or the exam is empty, the model does not exist, or the vault was opened too often (the result without it is
+            then in ``out_dir``).
         DataError: a row has nothing to learn, or training rows leak into the exam or the vault.
         DatagenError: a training process died.
         MissingExtra: torch, transformers, peft or ray is needed and not installed.
@@ -124,10 +125,11 @@ def run_probe(
         seconds=time.monotonic() - begun,
     )
     write_losses(out_dir / "losses.parquet", losses)
+    write_json(out_dir / "result.json", result.model_dump(mode="json"))  # before the vault, which may refuse to be opened
     if vault:
         log = vault_log or runs_dir.parent / "vault.jsonl"
         result = open_vault(job, [_UNTRAINED, *headline], vault, result, log=log, out_dir=out_dir)
-    write_json(out_dir / "result.json", result.model_dump(mode="json"))
+        write_json(out_dir / "result.json", result.model_dump(mode="json"))
     return result
 
 

@@ -184,6 +184,7 @@ def test_gold_is_reported_and_vault_is_left_out(
     assert {v.eval_set for v in result.verdicts} == {"gold", "recall"}
     assert result.answers == ()
     assert result.primary == "gold"
+    assert result.training == ()  # gold questions have no curve
     assert "the exam has no 'unseen' questions: the verdict is read on 'gold'" in result.warnings
 
 
@@ -206,6 +207,10 @@ def test_rejudge_wants_a_probe_folder(finished: Finished, tmp_path: Path) -> Non
     write_json(tmp_path / "result.json", finished.first.model_dump(mode="json"))
     with pytest.raises(UsageError, match=r"losses\.parquet: no such file"):
         rejudge(tmp_path)
+    (tmp_path / "result.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(DataError, match=r"result\.json: not a probe's result: model: Field required"):
+        rejudge(tmp_path)
+    write_json(tmp_path / "result.json", finished.first.model_dump(mode="json"))
     (tmp_path / "losses.parquet").write_bytes(b"not parquet")
     with pytest.raises(DataError, match="not a parquet file"):
         rejudge(tmp_path)

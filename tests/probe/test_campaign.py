@@ -109,6 +109,8 @@ def test_the_vault_stays_shut_after_ten_openings(
             vault=rows[:4],
             vault_log=tmp_path / "vault.jsonl",
         )
+    kept = rejudge(tmp_path / "out")
+    assert (kept.verdict, kept.vault) == ("BETTER", None)
 
 
 def test_a_later_comparison_is_shrunk_toward_earlier_ones(

@@ -113,6 +113,18 @@ def test_a_template_that_rewrites_earlier_turns_loses_no_question(backend: Backe
     ]
 
 
+def test_a_chat_template_that_refuses_a_row_is_quoted(backend: Backend) -> None:
+    tokenizer: Any = backend.tokenizer
+    tokenizer.chat_template = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}{{ messages[0].content }}"
+    )
+    try:
+        with pytest.raises(DataError, match="row 1: the model's chat template refuses the turns system, user: System role not supported"):
+            encode([Sample.of(QUESTION)], tokenizer, max_length=64)
+    finally:
+        tokenizer.chat_template = None
+
+
 def test_other_kinds_of_record() -> None:
     tokenizer = _Base()
     ask, good, bad = Message(role="user", content="问"), Message(role="assistant", content="好"), Message(role="assistant", content="坏")

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import DatagenError, MissingExtra, UsageError
+from datagen.probe.config import ProbeConfig
+from datagen.probe.models.backend import load_backend
 from datagen.probe.models.catalogue import EMBEDDED, Embedded
 from datagen.probe.models.embedded import convert
 from datagen.probe.models.known import hash_folder, resolve_model
@@ -27,6 +29,15 @@ def test_a_path_is_hashed_by_content(tiny: Path, tmp_path: Path) -> None:
     assert resolve_model(str(copy)).sha256 == resolve_model(str(tiny)).sha256 == hash_folder(tiny)
     (copy / "config.json").write_text("{}", encoding="utf-8")
     assert resolve_model(str(copy)).sha256 != hash_folder(tiny)
+
+
+def test_damaged_weights_are_named(tiny: Path, config: ProbeConfig, tmp_path: Path) -> None:
+    import shutil
+
+    copy = shutil.copytree(tiny, tmp_path / "copy")
+    (copy / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(DatagenError, match="copy: cannot be loaded as a causal language model: Error while deserializing header"):
+        load_backend(copy, config)
 
 
 def test_wrong_paths_say_what_to_give(tmp_path: Path) -> None:
@@ -92,6 +103,13 @@ def test_training_state(eval_losses: list[float], train_losses: list[float], sta
     found = training_state([Curve(arm="new", seed=0, points=points)], arm="new", primary="recall")
     assert found is not None
     assert (found.state, found.best_step) == (state, best)
+
+
+def test_a_set_that_is_scored_at_the_end_only_has_no_curve() -> None:
+    points = tuple(CurvePoint(step=s, train_loss=1.0 / s, eval_loss={"recall": 1.0 / s}) for s in (5, 10))
+    curves = [Curve(arm="new", seed=0, points=points)]
+    assert training_state(curves, arm="new", primary="gold") is None
+    assert training_state(curves, arm="new", primary="recall") is not None
 
 
 def test_one_evaluation_is_no_curve() -> None:

@@ -43,11 +43,14 @@ def _weights(backend: Backend) -> list[torch.Tensor]:
     return [p.detach().clone() for _, p in adapter_parameters(backend)]
 
 
-@pytest.mark.parametrize("change", [{}, {"average": 0.5, "dropout": 0.0}, {"patience": 3}], ids=["plain", "averaged", "patient"])
+@pytest.mark.parametrize(
+    "change", [{}, {"average": 0.5}, {"patience": 3}, {"dropout": 0.1}], ids=["plain", "averaged", "patient", "dropout"]
+)
 def test_a_killed_run_goes_on_bit_identically(
-    backend: Backend, config: ProbeConfig, examples: list[Example], questions: list[Example], tmp_path: Path, change: dict[str, float]
+    tiny: Path, config: ProbeConfig, examples: list[Example], questions: list[Example], tmp_path: Path, change: dict[str, float]
 ) -> None:
     settings = config.model_copy(update={"evals_per_run": 4, **change})
+    backend = load_backend(tiny, settings)
     task = Task(examples, questions, settings, 0, 12)
     whole = _run(backend, task)
     expected = _weights(backend)
@@ -83,7 +86,6 @@ def test_early_stopping_scores_the_best_checkpoint_on_the_other_half(
     examples = encode([Sample.of(r, provenance=Provenance(document="a.md")) for r in useless], backend.tokenizer, max_length=256).examples
     diverging = config.model_copy(update={"learning_rate": 0.05, "schedule": "constant", "patience": 2, "evals_per_run": 10})
     trained = _run(backend, Task(examples, questions, diverging, 0, 30))
-    assert trained.stopped
     assert trained.stopped
     assert trained.best_step < trained.steps < 30
     held = {e.id for e in dev_half(questions, "recall")}
@@ -184,8 +186,6 @@ def test_preferences_start_at_ln_2_and_fall(config: ProbeConfig, tmp_path: Path)
 
 
 def _conversations() -> list[Sample]:
-    from datagen.schemas.record import question_answer
-
     return [Sample.of(question_answer("几点退房？", "中午12点。"))]
 
 

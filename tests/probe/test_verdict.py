@@ -90,6 +90,16 @@ def test_one_seed_is_never_a_verdict() -> None:
     assert verdict is not None
     assert verdict.verdict == "INCONCLUSIVE"
     assert "one seed says nothing about the noise between runs: no verdict is given" in verdict.warnings
+    assert verdict.sentence.en.endswith("). About 3 seeds would allow a verdict.")
+    assert verdict.sentence.zh.endswith("要得到结论，需要约 3 个随机种子。")
+
+
+def test_one_seed_on_one_document_needs_more_of_both() -> None:
+    rows = [r for r in _rows("baseline", {0: [2.0] * 6}) + _rows("new", {0: [1.0] * 6}) if r.document == "docs/3.md"]
+    verdict = compare(rows, baseline="baseline", new="new", eval_set="recall", rules=RULES)
+    assert verdict is not None
+    assert verdict.sentence.en.endswith("). About 3 seeds and eval questions over about 5 documents would allow a verdict.")
+    assert verdict.sentence.zh.endswith("要得到结论，需要约 3 个随机种子，以及约 5 份文档的评测题。")
 
 
 def test_few_documents_are_said_in_a_warning() -> None:
@@ -151,6 +161,20 @@ def test_slices_by_folder_are_a_family_of_their_own() -> None:
     raw = compare(rows, baseline="baseline", new="new", eval_set="recall", rules=RULES, part=Slice("folder", "会员"))
     assert raw is not None
     assert by_folder["folder=会员"].p == pytest.approx(2 * raw.p)
+
+
+def test_questions_without_a_document_are_in_no_folder() -> None:
+    rows = [
+        r._replace(document=r.example_id) if r.document in {"docs/0.md", "docs/1.md"} else r
+        for r in _shifted([-0.5, -0.45, -0.55, 0.02, -0.03, 0.01])
+    ]
+    folders = ("会员", "会员", "会员", "预订", "预订", "预订")
+    rows = [r._replace(document=f"{folders[int(r.document[5])]}/{r.document[5:]}") if r.document.startswith("docs/") else r for r in rows]
+    found = slices(rows, baseline="baseline", new="new", rules=RULES)
+    # 会员 has one document left, too few for a verdict.
+    assert [v.slice for v in found] == ["language=en", "language=zh", "folder=预订"]
+    pieces = [r._replace(example_id=f"{r.example_id}#2") for r in rows if r.document.startswith("recall-")]
+    assert [v.slice for v in slices([*rows, *pieces], baseline="baseline", new="new", rules=RULES)][2:] == ["folder=预订"]
 
 
 def test_store_round_trip_gives_the_identical_verdict(tmp_path: Path) -> None:

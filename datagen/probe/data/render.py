@@ -8,7 +8,7 @@ joined to the last user turn with a newline, as LLaMA-Factory joins ``instructio
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from datagen.errors import DataError
 from datagen.schemas.record import ConversationRecord, FeedbackRecord, Message, PreferenceRecord, Record, TextRecord
@@ -39,7 +39,8 @@ def render(record: Record, tokenizer: ChatTokenizer) -> list[Segment]:
     """Split a record into prompt and completion segments, in order.
 
     Raises:
-        DataError: the record has no assistant turn, or is feedback labelled bad (nothing to learn).
+        DataError: the record has no assistant turn, or is feedback labelled bad (nothing to learn), or the model's chat template
+            refuses it (a system turn, two user turns in a row).
     """
     if isinstance(record, TextRecord):
         return [Segment(record.text + (tokenizer.eos_token or ""), True)]
@@ -111,14 +112,26 @@ def _from_template(messages: Sequence[Message], tokenizer: ChatTokenizer) -> lis
     for i, turn in enumerate(turns):
         if turn["role"] != "assistant":
             continue
-        opened: str = tokenizer.apply_chat_template(turns[:i], tokenize=False, add_generation_prompt=True)  # type: ignore[attr-defined]
-        closed: str = tokenizer.apply_chat_template(turns[: i + 1], tokenize=False)  # type: ignore[attr-defined]
+        opened = _apply(tokenizer, turns[:i], add_generation_prompt=True)
+        closed = _apply(tokenizer, turns[: i + 1], add_generation_prompt=False)
         cut = _common(opened, closed)
         if not closed.startswith(done):
             segments, done = [], ""
         segments += [Segment(closed[len(done) : cut], False), Segment(closed[cut:].rstrip("\n"), True)]
         done = closed.rstrip("\n")
     return segments
+
+
+def _apply(tokenizer: ChatTokenizer, turns: list[dict[str, str]], *, add_generation_prompt: bool) -> str:
+    from jinja2 import TemplateError
+
+    apply: Any = tokenizer.apply_chat_template  # type: ignore[attr-defined]
+    try:
+        return str(apply(turns, tokenize=False, add_generation_prompt=add_generation_prompt))
+    except TemplateError as error:
+        roles = ", ".join(t["role"] for t in turns)
+        hint = "change these turns, or probe with a base model, which has no template"
+        raise DataError(f"the model's chat template refuses the turns {roles}: {error}", hint=hint) from error
 
 
 def _common(a: str, b: str) -> int:

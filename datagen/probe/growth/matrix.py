@@ -55,11 +55,8 @@ def document_losses(rows: Sequence[LossRow], *, arm: str, eval_set: str, metric:
 
 
 def difference(old: Matrix, new: Matrix) -> st.Estimate:
-    """Estimate new - old on the same exam. Seeds are paired where both have the same number of them; a single run (the untrained
-    model) is paired with every seed."""
-    before = old.losses if len(old.losses) in (1, len(new.losses)) else old.losses[: len(new.losses)]
-    after = new.losses if len(new.losses) in (1, len(before)) or len(before) == 1 else new.losses[: len(before)]
-    return st.estimate(st.Paired(after - before, new.weights, new.items, new.tokens))
+    """Estimate new - old on the same exam: runs of the same seeds are paired, a single run (the untrained model) with every seed."""
+    return st.estimate(st.Paired(new.losses - old.losses, new.weights, new.items, new.tokens))
 
 
 def level(matrix: Matrix) -> st.Estimate:

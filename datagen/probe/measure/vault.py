@@ -1,7 +1,7 @@
 """The vault: questions kept back from every verdict of a campaign, opened only when an iteration is accepted.
 
 Each opening is logged and there are at most ``LIMIT``, so that the vault cannot be tuned on: an answer that was looked at often is no
-longer an independent one. Opening it again for the same runs costs nothing and is no new look.
+longer an independent one. Opening it again for the same runs scores them again and is no new look.
 """
 
 import time
@@ -57,7 +57,7 @@ def open_vault(
 
 
 def _score(job: Job, spec: RunSpec, vault: Sequence[Sample]) -> list[LossRow]:
-    """Score one run's adapter; stored beside the run."""
+    """Score the vault with one run's adapter."""
     backend = job.load()
     from datagen.probe.models.adapter import load_adapter
     from datagen.probe.train.evaluate import evaluate, evaluate_base, reference_losses

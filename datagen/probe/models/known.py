@@ -62,7 +62,7 @@ def resolve_model(spec: str, *, cache: Path | None = None) -> ModelSource:
     """
     if spec in EMBEDDED:
         known = EMBEDDED[spec]
-        return ModelSource(spec, known.licence, known.gguf_sha256 or fingerprint([known.package]), embedded=known)
+        return ModelSource(spec, known.licence, known.gguf_sha256, embedded=known)
     if spec == "tiny":
         from datagen.probe.models.backend import require_torch
         from datagen.testing.tiny_model import cached_tiny_model

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from datagen.errors import UsageError
+from pydantic import ValidationError
+
+from datagen.errors import DataError, UsageError
 from datagen.hashing import fingerprint
 from datagen.jsonl import read_json
 from datagen.probe.config import ProbeConfig
@@ -111,11 +113,19 @@ def rejudge(folder: Path) -> ProbeResult:
 
     Raises:
         UsageError: not a probe folder.
+        DataError: its ``result.json`` is no probe's result, or another version's.
     """
-    if not (folder / "result.json").is_file():
+    path = folder / "result.json"
+    if not path.is_file():
         raise UsageError(f"{folder}: no result.json in this folder", hint="give the folder a probe wrote")
-    stored = ProbeResult.model_validate(read_json(folder / "result.json"))
-    config = ProbeConfig.model_validate(stored.config)
+    try:
+        stored = ProbeResult.model_validate(read_json(path))
+        config = ProbeConfig.model_validate(stored.config)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        hint = "run the probe again: stored runs are used"
+        raise DataError(f"{path}: not a probe's result: {place}: {first['msg']}", hint=hint) from error
     losses = read_losses(folder / "losses.parquet")
     reference = "baseline" if any(a.name == "baseline" for a in stored.arms) else "base"
     rules = Rules(config.delta, config.alpha_level, stored.look)

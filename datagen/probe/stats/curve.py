@@ -13,7 +13,8 @@ _STILL = 0.02
 def training_state(
     curves: Sequence[Curve], *, arm: Literal["baseline", "new"], primary: str, stopped: int = 0
 ) -> TrainingState | None:
-    """Judge an arm on the mean eval loss of its seeds on the primary set; None with fewer than two evaluations.
+    """Judge an arm on the mean eval loss of its seeds on the primary set; None with fewer than two evaluations of it (gold questions
+    are scored at the end only, so a verdict read on them has no curve).
 
     Runs that stopped early (``stopped`` counts them) are judged over the evaluations that all seeds have.
 
@@ -24,7 +25,9 @@ def training_state(
     steps = [p.step for p in min((c.points for c in own), key=len)] if own else []
     if len(steps) < 2:
         return None
-    means = [_mean([c.points[i].eval_loss[primary] for c in own if primary in c.points[i].eval_loss]) for i in range(len(steps))]
+    if any(primary not in c.points[i].eval_loss for c in own for i in range(len(steps))):
+        return None
+    means = [_mean([c.points[i].eval_loss[primary] for c in own]) for i in range(len(steps))]
     train = [_mean([c.points[i].train_loss for c in own]) for i in range(len(steps))]
     best = min(range(len(means)), key=means.__getitem__)
     if means[-1] > means[best] * (1 + _STILL) and train[-1] < train[best]:
@@ -38,4 +41,4 @@ def training_state(
 
 
 def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else float("nan")
+    return sum(values) / len(values)

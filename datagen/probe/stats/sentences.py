@@ -46,7 +46,7 @@ def verdict_sentence(
                 en=f"{same_en} that matters: the difference is smaller than {delta:g} ({figures_en}).",
             )
         case "INCONCLUSIVE":
-            zh, en = _settling(settle)
+            zh, en = _settling(settle, needed=value.seeds < 2 or value.documents < 2)
             return Sentence(zh=f"还看不出差异（{figures_zh}）。{zh}", en=f"No detectable difference ({figures_en}). {en}")
 
 
@@ -67,7 +67,8 @@ def state_sentence(state: Literal["overfitting", "converged", "underfitting"], b
             )
 
 
-def _settling(settle: "Settle | None") -> tuple[str, str]:
+def _settling(settle: "Settle | None", *, needed: bool) -> tuple[str, str]:
+    """Say what would settle it; ``needed``: all of it, before any verdict can be given."""
     options_zh: list[str] = []
     options_en: list[str] = []
     if settle and settle.seeds:
@@ -81,5 +82,6 @@ def _settling(settle: "Settle | None") -> tuple[str, str]:
             "仅靠增加种子或文档难以定论，需要更多数据或更多评测题。",
             "Neither more seeds nor more documents alone would settle it: grow the data.",
         )
-    english = ", or ".join(options_en)
-    return f"要得到结论，需要{'，或'.join(options_zh)}。", f"{english[0].upper()}{english[1:]} would settle it."
+    english = (" and " if needed else ", or ").join(options_en)
+    end = "would allow a verdict." if needed else "would settle it."
+    return f"要得到结论，需要{('，以及' if needed else '，或').join(options_zh)}。", f"{english[0].upper()}{english[1:]} {end}"

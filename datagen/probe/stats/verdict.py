@@ -33,9 +33,9 @@ class Rules(NamedTuple):
 SliceKind = Literal["language", "folder"]
 KINDS: dict[SliceKind, Callable[[LossRow], str]] = {
     "language": lambda row: row.language,
-    "folder": lambda row: str(PurePosixPath(row.document).parent) if row.document else "",
+    "folder": lambda row: "" if _names_no_document(row) else str(PurePosixPath(row.document).parent),
 }
-"""What a slice is: the language of the answer, or the folder (family) of the document the question is about."""
+"""What a slice is: the language of the answer, or the folder (family) of the document the question is about ('' without a document)."""
 
 
 class Slice(NamedTuple):
@@ -49,7 +49,8 @@ class Slice(NamedTuple):
 
 
 class Settle(NamedTuple):
-    """What would settle an inconclusive comparison; None where that alone would not."""
+    """What would settle an inconclusive comparison: so many seeds, or so many documents; None where that alone would not. With a
+    single seed or document it is what a verdict needs at least, both where both are single."""
 
     seeds: int | None
     documents: int | None
@@ -122,7 +123,7 @@ def settle(value: st.Estimate, *, delta: float, alpha: float) -> Settle:
     An effect of at least ``delta`` should become significant; a smaller one should be shown to be equivalent.
     """
     if value.seeds < 2 or value.documents < 2:
-        return Settle(max(value.seeds, 3), max(value.documents, 5))
+        return Settle(3 if value.seeds < 2 else None, 5 if value.documents < 2 else None)
     room = abs(value.delta) if abs(value.delta) >= delta else delta - abs(value.delta)
     level = alpha if abs(value.delta) >= delta else 0.1
     wanted = (room / st.t_quantile(1 - level / 2, max(value.nu, 4.0))) ** 2
@@ -258,6 +259,11 @@ def _by_seed(rows: Sequence[LossRow], arm: str, metric: Metric) -> dict[int, dic
         if row.arm == arm:
             found[row.seed][row.example_id] = row.nll if metric == "nll" else row.fact_nll
     return dict(found)
+
+
+def _names_no_document(row: LossRow) -> bool:
+    """A question without a document is its own cluster, under its own id (a piece of a text: ``id#n``)."""
+    return row.document in ("", row.example_id.partition("#")[0])
 
 
 def _tokens(row: LossRow, metric: Metric) -> int:

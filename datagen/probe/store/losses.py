@@ -5,7 +5,7 @@ Columns: ``run`` (hash), ``arm`` (base, baseline, new), ``seed`` (-1 for the unt
 ``fact_tokens`` (the same over tokens of numbers and dates).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,11 +66,6 @@ def read_losses(path: Path) -> list[LossRow]:
     if missing:
         raise DataError(f"{path}: not a loss store: columns missing: {', '.join(missing)}")
     return [LossRow(*row) for row in frame.select(LossRow._fields).iter_rows()]
-
-
-def relabel(rows: Sequence[LossRow], arm: str) -> list[LossRow]:
-    """Return the rows under another arm's name: a cached run may be ``new`` in one comparison and ``baseline`` in the next."""
-    return [row._replace(arm=arm) for row in rows]
 
 
 def _schema() -> "dict[str, pl.DataType | type[pl.DataType]]":

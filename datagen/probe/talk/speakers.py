@@ -117,19 +117,21 @@ def _loadable(folder: Path) -> bool:
 
 def _load(folder: Path) -> Engine:
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     device = choose_device()
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder))
         model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=getattr(torch, choose_dtype("auto", device)))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise DataError(f"{folder}: cannot be loaded as a causal language model: {error}") from error
     return Engine(model.to(device).eval(), tokenizer, device)
 
 
 def _add(engine: Engine, folder: Path, name: str) -> None:
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     try:
         with quiet_peft():
@@ -138,6 +140,6 @@ def _add(engine: Engine, folder: Path, name: str) -> None:
             else:
                 engine.model = cast(Any, PeftModel).from_pretrained(engine.model, str(folder), adapter_name=name)
                 engine.adapters = True
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise DataError(f"{folder}: not an adapter for this base model: {error}", hint="name its own base model with --model") from error
     engine.model.eval()

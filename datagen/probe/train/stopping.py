@@ -25,8 +25,8 @@ class Best:
     waited: int = 0
     gained: list[float] = field(default_factory=list[float])
 
-    def update(self, step: int, items: Sequence[ItemLoss], weights: list[torch.Tensor]) -> bool:
-        """Take an evaluation into account; return whether it is the best so far."""
+    def update(self, step: int, items: Sequence[ItemLoss], weights: list[torch.Tensor]) -> None:
+        """Take an evaluation into account."""
         own = [i for i in items if i.example.eval_set == self.eval_set] or list(items)
         nll = [i.nll for i in own]
         tokens = np.array([i.example.n_tokens for i in own], dtype=np.int64)
@@ -35,10 +35,8 @@ class Best:
         else:
             self.waited += 1
         loss = sum(nll) / int(tokens.sum())
-        if loss >= self.loss:
-            return False
-        self.step, self.loss, self.weights = step, loss, weights
-        return True
+        if loss < self.loss:
+            self.step, self.loss, self.weights = step, loss, weights
 
 
 def _gain(before: list[float], after: list[float], tokens: "np.ndarray[tuple[int], np.dtype[np.int64]]", documents: list[str]) -> bool:
