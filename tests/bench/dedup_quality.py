@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import binomtest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from dedup_data import chinese_like, english_like
@@ -158,9 +158,8 @@ def variance_ratio(trials: int = 1200) -> float:
 
 def interval(hits: int, trials: int) -> tuple[float, float]:
     """Return the Clopper-Pearson 95 % interval of a share."""
-    low = float(beta.ppf(0.025, hits, trials - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(0.975, hits + 1, trials - hits)) if hits < trials else 1.0
-    return low, high
+    found = binomtest(hits, trials).proportion_ci(method="exact")
+    return float(found.low), float(found.high)
 
 
 def chance_of_misses(probabilities: list[float], missed: int) -> float:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from platformdirs import user_cache_path
+from scipy.stats import binomtest
 
 from datagen.jsonl import JsonObject, append_row, read_appended
 from datagen.probe.growth.forecast import Measured, band, forecast
@@ -191,13 +192,12 @@ def _summary(found: Sequence[Hidden]) -> JsonObject:
     n, inside = len(found), sum(h.inside for h in found)
     if not n:
         return {"doublings_hidden": 0}
-    z = 1.959964
-    middle, half = (inside + z * z / 2) / (n + z * z), z / (n + z * z) * (inside * (n - inside) / n + z * z / 4) ** 0.5
+    wilson = binomtest(inside, n).proportion_ci(method="wilson")
     known = [h.expected_inside for h in found if h.expected_inside is not None]
     return {
         "doublings_hidden": n,
         "inside": round(inside / n, 3),
-        "wilson_95": [round(max(middle - half, 0), 3), round(min(middle + half, 1), 3)],
+        "wilson_95": [round(float(wilson.low), 3), round(float(wilson.high), 3)],
         **({"expected_inside": round(sum(known) / len(known), 3)} if known else {}),
         "median_width": round(float(np.median([h.high - h.low for h in found])), 4),
     }

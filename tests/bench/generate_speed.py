@@ -4,7 +4,7 @@ The share of the ideal (concurrency / latency), CPU milliseconds a request and p
 milliseconds a request of the endpoint, which runs in another process on the same cores. The whole path is on: key, store in a file,
 limiter, budget, retry loop. Beside it, in the same run, the ceiling: a *bare* client that sends fixed bytes and has httptools find the end
 of each answer, and nothing else; the vendor's SDK on the same requests; and bespokelabs-curator and data-designer where their environments
-exist (``/root/.cache/<name>-venv``). ``--rounds`` takes the fastest of several runs of datagen and of the bare client, by turns.
+exist (``~/.cache/<name>-venv``). ``--rounds`` takes the fastest of several runs of datagen and of the bare client, by turns.
 
     python tests/bench/generate_speed.py [--latency-ms 200] [--seconds 10] [--concurrency 64,256,1024] [--rounds 1]
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-PEERS = {"bespokelabs-curator": Path("/root/.cache/curator-venv"), "data-designer": Path("/root/.cache/data-designer-venv")}
+PEERS = {"bespokelabs-curator": Path.home() / ".cache/curator-venv", "data-designer": Path.home() / ".cache/data-designer-venv"}
 SYSTEM = "你是一名严谨的数据工程师，请只根据材料提问和回答。" * 4
 PASSAGE = "早餐供应时间为 7:00 至 10:30，地点在二楼餐厅，未含早餐的客人每位收费 68 元。" * 8
 

@@ -171,10 +171,9 @@ def main() -> None:
     flagged = {row for row, _ in found if len(planted) <= row < len(planted) + len(clean)}
     refused = {row for row, _ in found if row >= len(planted) + len(clean)}
     listed_rows = {leak.train_row for leak in templates}
-    sys.stdout.write(
-        json.dumps({"kind": "templates", "clean_rows": len(catalogue), "false_alarms": len(refused) / len(catalogue)})[:-1]
-        + f', "listed": {len([row for row in listed_rows if row >= len(planted) + len(clean)]) / len(catalogue)}}}\n'
-    )
+    listed_share = sum(row >= len(planted) + len(clean) for row in listed_rows) / len(catalogue)
+    line = {"kind": "templates", "clean_rows": len(catalogue), "false_alarms": len(refused) / len(catalogue), "listed": listed_share}
+    sys.stdout.write(json.dumps(line) + "\n")
     line = {"clean_rows": len(clean), "eval_rows": len(evaluation), "false_alarms": round(len(flagged) / len(clean), 4)}
     for name, listed in queues.items():
         line[f"clean_rows_listed_{name}"] = round(len({row for row, _ in listed if row >= len(planted)}) / len(clean), 4)

@@ -117,7 +117,8 @@ def metrics_of(sets: Sets, corpus: Corpus) -> dict[str, dict[str, float]]:
 def train_sets(sets: Sets, exam: Sequence[Sample], seconds: float) -> dict[str, float]:
     """Return the gain (nats per exam answer token over the untrained model) of every set trained on so far."""
     started = time.monotonic()
-    key = fingerprint([CONFIG.model_dump(mode="json"), [s.id for s in exam]])[:12]
+    # With the trainer's version: gains of two trainers are no one sample.
+    key = fingerprint([CONFIG.model_dump(mode="json"), CONFIG.training_key(), [s.id for s in exam]])[:12]
     waiting = {name: own for name, own in sets.items() if not _file(key, name, own).is_file()}
     if waiting:
         from datagen.probe.data.encode import encode

@@ -1,11 +1,12 @@
 """Is the verdict honest? Simulated probes through the estimator and the decision rule that real ones go through.
 
-    python tests/bench/probe_simulation.py [TRIALS]        (default 4000 a cell; about four minutes on one core)
+    python tests/bench/probe_simulation.py [TRIALS]        (default 4000 a cell; two minutes on a core of its own)
 
 Per cell (seeds x documents x share of the variance between seeds x kind of noise): false BETTER or WORSE at nominal 5 %, coverage of the
 95 % interval, and the same for two intervals people use instead (over items; over documents of the mean). Then family-wise false
 alarms of ten-step campaigns with spent alpha, power at the stated minimum detectable effect and the effect really found with 80 %
-power, and what pooling the seed variance with earlier comparisons does, also where those were unlike. Prints one JSON object.
+power, what pooling the seed variance with earlier comparisons does, also where those were unlike, and how often a ``sweep`` of equal
+settings calls one worse than the best, which is picked from the same losses. Prints one JSON object.
 """
 
 import json
@@ -16,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datagen.probe.growth.matrix import Matrix
+from datagen.probe.growth.sweep import judge_table
 from datagen.probe.stats import estimate as st
 from datagen.probe.stats.verdict import decide
 from datagen.probe.store.noise import NU0
@@ -153,6 +156,25 @@ def pooling(world: World, trials: int, rng: np.random.Generator, *, spread: floa
     }
 
 
+def equal_settings(
+    seeds: int, share: float, trials: int, rng: np.random.Generator, *, settings: int = 9, documents: int = 40
+) -> dict[str, float]:
+    """Count sweeps over settings that do not differ in which at least one is called WORSE."""
+    document_sd, cross_sd = 0.05, 0.03
+    weights = np.full(documents, 1 / documents)
+    seed_sd = (seeds * (document_sd**2 + cross_sd**2 / seeds) / documents * share / (1 - share)) ** 0.5
+
+    def losses() -> Matrix:
+        own = document_sd * rng.normal(size=(1, documents)) + cross_sd * rng.normal(size=(seeds, documents))
+        return Matrix(own + seed_sd * rng.normal(size=(seeds, 1)), weights, documents, documents)
+
+    named = [("all", rank) for rank in range(settings)]
+    found = sum(
+        any(j.verdict == "WORSE" for j in judge_table({name: losses() for name in named}, delta=DELTA).values()) for _ in range(trials)
+    )
+    return {"seeds": seeds, "share": share, "settings": settings, "sweeps": trials, "some_worse": found / trials}
+
+
 def _noise(world: World, rng: np.random.Generator) -> Callable[[tuple[int, int]], np.ndarray]:
     if world.heavy:
         return lambda shape: rng.standard_t(4, shape) / 2**0.5
@@ -173,6 +195,7 @@ def measure(trials: int) -> dict[str, object]:
         "campaigns": [campaigns(World(3, 40, share, False), max(400, trials // 4), rng) for share in SEED_SHARES],
         "power": [power(World(s, d, share, False), trials, rng) for s, d in sizes for share in SEED_SHARES],
         "pooling": [pooling(World(3, 40, 0.5, False), trials // 2, rng, spread=spread) for spread in (0.0, 0.5, 1.0)],
+        "equal_settings": [equal_settings(seeds, share, max(200, trials // 10), rng) for seeds in (2, 3) for share in SEED_SHARES],
         "worst_false_alarms": max(c["false_alarms"] for c in cells),
         "coverage_range": [min(c["coverage"] for c in cells), max(c["coverage"] for c in cells)],
         "seconds": round(time.monotonic() - started),

@@ -134,6 +134,8 @@ def _visit(chrome: Any, url: str, page: str) -> dict[str, float]:
                 "texts_s": "!!document.querySelector('.dg-pre mark.learned')",
             }
             while waiting:
+                if time.monotonic() - begun > 180:
+                    raise AssertionError(f"did not come true in 180 s: {', '.join(waiting)}")
                 found = [n for n, condition in waiting.items() if chrome.execute_script(f"return {condition}")]
                 figures |= {name: round(time.monotonic() - begun, 3) for name in found}
                 waiting = {n: c for n, c in waiting.items() if n not in found}

@@ -3,7 +3,7 @@
 Rows are the example's, with a running number, so that all differ. Prints one JSON object: seconds to parse all rows once (the table is kept
 on disk after that), to load the table, per filter on the server alone, and in headless Chromium from the request, or from the last
 letter typed (200 ms of which the page waits for another letter), to the rows on the screen. Medians of several. Exits 1 if a limit of
-the issue is missed: first page 1 s, filter 300 ms on the server.
+the issue is missed: first page 1 s (not measured where ``browser`` is false), filter 300 ms on the server.
 """
 
 import asyncio
@@ -55,7 +55,8 @@ def main() -> int:
         first = {name: _median(lambda f=f: table.select(f, _undecided), 1) for name, f in FILTERS.items()}
         result["filter_first_s"] = first
         result["filter_s"] = {name: _median(lambda f=f: table.select(f, _undecided), REPEATS) for name, f in FILTERS.items()}
-        if shutil.which("chromium") and shutil.which("chromedriver"):
+        result["browser"] = bool(shutil.which("chromium") and shutil.which("chromedriver"))
+        if result["browser"]:
             result |= _in_browser(workspace)
         slowest = max([*first.values(), *result["filter_s"].values()])
         result["passed"] = slowest <= FILTER_S and result.get("first_page_s", 0.0) <= FIRST_PAGE_S

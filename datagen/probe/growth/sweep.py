@@ -4,8 +4,9 @@ Source: E. J. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", a
 table 5 (adapted matrices at one number of trainable parameters). Alpha stays the same at every rank, as there (section 4.1).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,7 +19,7 @@ from datagen.probe.growth.targets import Layers, model_layers
 from datagen.probe.growth.words import sweep_sentence
 from datagen.probe.progress import OnProgress
 from datagen.probe.result import Decision, Sentence
-from datagen.probe.stats.estimate import holm, two_sided_p
+from datagen.probe.stats.estimate import Estimate, holm, two_sided_p
 from datagen.probe.stats.verdict import decide
 from datagen.probe.store.losses import write_losses
 from datagen.schemas.sample import Sample
@@ -52,7 +53,9 @@ class Cell(_Frozen):
 
 
 class Table(_Frozen):
-    """Cells in the order asked for. The reference is the cell with the lowest loss."""
+    """Cells in the order asked for. The reference is the cell with the lowest loss: picked from the same losses, so differences to it
+    look larger than they are, and more tables than 5 % name a WORSE cell where all are alike (``equal_settings`` of
+    ``tests/bench/probe_simulation.py``)."""
 
     name: str
     cells: tuple[Cell, ...]
@@ -153,6 +156,27 @@ def lora_sweep(
 Setting = tuple[str, int]
 
 
+class Judged(NamedTuple):
+    """A setting against the table's best: the difference, its p-value after Holm (1 for the best itself), and the verdict."""
+
+    value: Estimate
+    p: float
+    verdict: Decision
+
+
+def judge_table(found: Mapping[Setting, Matrix], *, delta: float) -> dict[Setting, Judged]:
+    """Compare every setting with the one of the lowest mean loss, which comes first; see :class:`Table`."""
+    best = min(found, key=lambda s: (found[s].mean(), s))
+    values = {s: difference(found[best], m) for s, m in found.items()}
+    others = [s for s in found if s != best]
+    adjusted = dict(zip(others, holm([two_sided_p(values[s]) for s in others]), strict=True))
+    judged: dict[Setting, Judged] = {best: Judged(values[best], 1.0, "EQUIVALENT")}
+    for s, p in adjusted.items():
+        verdict = decide(values[s], delta=delta, alpha=LEVEL)
+        judged[s] = Judged(values[s], p, "INCONCLUSIVE" if verdict in ("BETTER", "WORSE") and p >= LEVEL else verdict)
+    return judged
+
+
 def _table(
     name: str,
     settings: Sequence[Setting],
@@ -161,17 +185,12 @@ def _table(
     named: dict[str, tuple[str, ...]],
     delta: float,
 ) -> Table:
-    best = min(settings, key=lambda s: (found[s].mean(), s))
-    estimates = {s: difference(found[best], found[s]) for s in settings}
-    others = [s for s in settings if s != best]
-    adjusted = dict(zip(others, holm([two_sided_p(estimates[s]) for s in others]), strict=True))
+    judged = judge_table({s: found[s] for s in settings}, delta=delta)
+    best = next(iter(judged))
     cells: list[Cell] = []
     for s in settings:
-        own, value = level(found[s]), estimates[s]
-        half, p = value.half_width(LEVEL), adjusted.get(s, 1.0)
-        verdict = decide(value, delta=delta, alpha=LEVEL) if s != best else "EQUIVALENT"
-        if verdict in ("BETTER", "WORSE") and p >= LEVEL:
-            verdict = "INCONCLUSIVE"
+        own, (value, p, verdict) = level(found[s]), judged[s]
+        half = value.half_width(LEVEL)
         cells.append(
             Cell(
                 targets=s[0],

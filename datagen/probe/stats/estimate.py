@@ -7,7 +7,8 @@ alone is far too short (30-74 % false alarms at nominal 5 %, tests/bench/probe_s
 
 ``nu`` is computed as if the seed variance were its upper 70 % limit. With three seeds the sample variance is often far too small, and
 then plain Satterthwaite also takes the documents' many degrees of freedom: 7-8 % false alarms at nominal 5 %, and 18 % over a ten-step
-campaign, where the seeds' noise prevails; this way 3-6 % and, with the variance pooled over the campaign, 3-4 %.
+campaign, where the seeds' noise prevails; this way 3-6 % and, with the variance pooled over the campaign, 3-4 % (2-11 % where it cannot
+be pooled, because every step has a set of another size).
 
 Source: A. C. Cameron, D. L. Miller, "A Practitioner's Guide to Cluster-Robust Inference", 2015 (CR1, few clusters);
 F. E. Satterthwaite, 1946; effective number of clusters 1 / sum(w^2): A. V. Carter et al., 2017.
