@@ -114,15 +114,9 @@ def test_a_template_that_rewrites_earlier_turns_loses_no_question(backend: Backe
 
 
 def test_a_chat_template_that_refuses_a_row_is_quoted(backend: Backend) -> None:
-    tokenizer: Any = backend.tokenizer
-    tokenizer.chat_template = (
-        "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}{{ messages[0].content }}"
-    )
-    try:
-        with pytest.raises(DataError, match="row 1: the model's chat template refuses the turns system, user: System role not supported"):
-            encode([Sample.of(QUESTION)], tokenizer, max_length=64)
-    finally:
-        tokenizer.chat_template = None
+    template = "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}{{ messages[0].content }}"
+    with pytest.raises(DataError, match="the model's chat template refuses the turns system, user: System role not supported"):
+        _rendered(QUESTION, backend, template)
 
 
 def test_other_kinds_of_record() -> None:
