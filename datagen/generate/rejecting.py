@@ -3,7 +3,9 @@
 The model sees the question alone. Its answer is kept only when the evidence refutes it by rule, as for ``contrast``: it states a number,
 time, date or amount, with its unit, that the evidence does not. Reasons for the others: ``rejected_not_refuted`` (nothing in it that the
 evidence contradicts; it may be right), ``rejected_no_answer`` (no words, the question or an example of the prompt again, or in another
-language: no pair teaches by it), ``rejected_failed`` (no answer came).
+language: no pair teaches by it), ``rejected_loop`` (it says the same thing again and again), ``rejected_too_long`` (over twice the right
+answer's length: length alone would tell the two apart, and a preference for short answers is what would be learned),
+``rejected_failed`` (no answer came).
 """
 
 from dataclasses import dataclass
@@ -11,7 +13,8 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from datagen.clients import ChatMessage, ChatRequest, ChatResponse, Client, Parameters, RequestFailed, parse_spec
-from datagen.generate.contrast import Wrong
+from datagen.generate.contrast import LONGEST as LONGEST_RATIO
+from datagen.generate.contrast import Wrong, length_ratio
 from datagen.generate.defects import Defect, answer_language_defect
 from datagen.generate.grounding import check_answer
 from datagen.generate.prompts import load_prompt
@@ -19,12 +22,14 @@ from datagen.generate.structured import ask, strict_schema
 from datagen.hashing import fingerprint
 from datagen.library import Roots
 from datagen.schemas.document import Document, Language
-from datagen.schemas.record import Frozen, prompt_text
+from datagen.schemas.record import Frozen, completion_text, prompt_text
 from datagen.schemas.sample import Sample
 
 PROMPT = "preference/rejected_{language}.v1"
 LONGEST = 128
 """Tokens of an answer."""
+_LOOP_WINDOW, _LOOP_SHARE = 5, 0.3
+"""An answer loops if more than this share of its windows of so many characters stood in it before."""
 
 
 class WrittenAnswer(Frozen):
@@ -79,7 +84,10 @@ class Rejecter:
         text = " ".join(answer.value.answer.split())
         if text and text in request.messages[-1].content:
             return Rejection(("rejected_no_answer", f"copied from the prompt: {text[:80]}"), answer.responses)
-        return Rejection(_refuted(text, question, [e.quote for e in sample.provenance.evidence], language), answer.responses)
+        found = _refuted(text, question, [e.quote for e in sample.provenance.evidence], language)
+        if isinstance(found, Wrong):
+            found = _unusable(text, completion_text(sample.record)) or found
+        return Rejection(found, answer.responses)
 
     def _request(self, question: str, title: str, language: Language) -> ChatRequest:
         system, user = load_prompt(PROMPT.format(language=language), self._library).render(question=question, title=title)
@@ -101,3 +109,14 @@ def _refuted(text: str, question: str, quotes: list[str], language: Language) ->
     if defect is None:
         return "rejected_not_refuted", f"the evidence does not contradict it: {text[:80]}"
     return Wrong(text, "probe_model", defect[1])
+
+
+def _unusable(text: str, right: str) -> Defect | None:
+    """Say why a wrong answer makes no pair, though its evidence refutes it."""
+    windows = [text[i : i + _LOOP_WINDOW] for i in range(max(1, len(text) - _LOOP_WINDOW + 1))]
+    again = 1 - len(set(windows)) / len(windows)
+    if again > _LOOP_SHARE:
+        return "rejected_loop", f"{again:.0%} of it stood in it before: {text[:80]}"
+    if (ratio := length_ratio(text, right)) > LONGEST_RATIO:
+        return "rejected_too_long", f"{ratio:g} times the right answer's length: {text[:80]}"
+    return None

@@ -20,6 +20,7 @@ from datagen.schemas.sample import EvidenceSpan, Provenance, Sample
 from datagen.testing.stub_server import StubServer
 from datagen.testing.tiny_model import build_tiny_model
 
+REASONS = {"rejected_not_refuted", "rejected_no_answer", "rejected_failed", "rejected_loop", "rejected_too_long"}
 Documents = dict[Language, Document]
 QUOTES: dict[Language, tuple[str, str]] = {
     "zh": ("退款多久到账？", "退款在 3 个工作日内原路退回，节假日顺延。"),
@@ -57,6 +58,9 @@ def _reject(stub: StubServer, language: Language, document: Document) -> Rejecti
         ("zh", "退款多久到账？", "rejected_no_answer"),
         ("zh", "……！！！？", "rejected_no_answer"),
         ("zh", "会员可在离店后 30 天内申请补登积分。", "rejected_no_answer"),
+        ("zh", "退款在 7 天内，在 7 天内，在 7 天内，在 7 天内，在 7 天内。", "rejected_loop"),
+        ("zh", "退款一般在 7 个工作日之内由酒店前台按您付款时所用的方式办理，请您耐心等待银行处理，有疑问请致电。", "rejected_too_long"),
+        ("en", "Luggage is kept for 24 hours, for 24 hours, for 24 hours, for 24 hours.", "rejected_loop"),
         ("zh", "Your refund will arrive within 9 working days.", "rejected_no_answer"),
     ],
 )
@@ -109,7 +113,7 @@ def test_pairs_of_a_writer_and_a_tiny_model(tmp_path: Path, documents: Documents
         found, again = run(stub.base_url), run(stub.base_url)
     assert (stub.stats()["paid"], len(found.samples) + len(found.dropped)) == (1, 4)
     assert found.requests >= 1 + 4
-    assert {d.reason for d in found.dropped} <= {"rejected_not_refuted", "rejected_no_answer", "rejected_failed"}
+    assert {d.reason for d in found.dropped} <= REASONS
     assert (again.samples, again.dropped) == (found.samples, found.dropped)
     for sample in found.samples:
         record = sample.record
