@@ -1,9 +1,13 @@
 """Completion as a shell asks for it; the installed files as each shell finds them."""
 
 import os
+import pty
+import re
+import select
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +35,56 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def _put_on_the_path(home: Path, repo: Path) -> dict[str, str]:
+    """Write a ``datagen`` into ``home/bin``; return an environment in which shells find it and nothing of this machine's user."""
+    wrapper = home / "bin" / "datagen"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m datagen "$@"\n', encoding="utf-8")
+    wrapper.chmod(0o755)
+    places = {"PATH": f"{wrapper.parent}:{os.environ['PATH']}", "HOME": str(home), "PYTHONPATH": str(repo), "ZDOTDIR": str(home)}
+    return {**os.environ, **places, "XDG_CONFIG_HOME": str(home / ".config"), "TERM": "dumb"}
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_commands_and_options_from_the_installed_file(home: Path, repo: Path) -> None:
+    environment = _put_on_the_path(home, repo)
+    assert main(["--install-completion", "fish"]) == 0
+    for typed, wanted in (("datagen reg", "register"), ("datagen register --na", "--name")):
+        done = subprocess.run(["fish", "-c", f"complete -C '{typed}'"], capture_output=True, text=True, env=environment, check=False)
+        assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [wanted], done.stderr
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_completes_commands_and_options_on_the_tab_key(home: Path, repo: Path) -> None:
+    environment = _put_on_the_path(home, repo)
+    assert main(["--install-completion", "zsh"]) == 0
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(shutil.which("zsh") or "zsh", ["zsh", "-i"], environment)
+    try:
+        for typed, wanted in (("datagen unreg", "datagen unregister "), ("datagen register --na", "datagen register --name ")):
+            os.write(terminal, f"echo {'re'}ady\n".encode())
+            _read_until(terminal, r"\nready")
+            # What is on the line at the end is written by the shell itself, and stands in its next output.
+            os.write(terminal, f"{typed}\t".encode())
+            _read_until(terminal, re.escape(wanted.removeprefix(typed).strip()))
+            os.write(terminal, b"\x15")
+    finally:
+        os.write(terminal, b"\x15\nexit\n")
+        os.close(terminal)
+        os.waitpid(child, 0)
+
+
+def _read_until(terminal: int, pattern: str, seconds: float = 120) -> str:
+    """Return what a terminal shows up to a pattern."""
+    said, end = "", time.monotonic() + seconds
+    while not re.search(pattern, said):
+        assert time.monotonic() < end, f"no {pattern!r} in {said!r}"
+        if select.select([terminal], [], [], 1)[0]:
+            said += os.read(terminal, 4096).decode("utf-8", "replace")
+    return said
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_bash_completes_commands_and_options(home: Path, repo: Path) -> None:
     wrapper = home / "datagen"
@@ -47,13 +101,14 @@ def test_bash_completes_commands_and_options(home: Path, repo: Path) -> None:
 
 @pytest.mark.parametrize(
     ("shell", "mark"),
-    [("bash", "complete -o default -F"), ("zsh", "#compdef datagen"), ("fish", "complete --command datagen")],
+    [("bash", "complete -o default -F"), ("zsh", "#compdef datagen\n"), ("fish", "complete --command datagen")],
 )
 def test_each_shell_s_script_is_printed_whatever_shell_asks(shell: str, mark: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--show-completion", shell]) == 0
     script = capsys.readouterr().out
     assert mark in script
     assert "_DATAGEN_COMPLETE=complete_" in script
+    assert script == script.strip() + "\n"
 
 
 @pytest.mark.parametrize(
