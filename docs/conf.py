@@ -1,7 +1,9 @@
 """Sphinx settings of the guide, one build a language: ``make docs``. Pages lie side by side, so that each links to its twin."""
 
+import runpy
 import tomllib
 from pathlib import Path
+from typing import Any
 
 project = "datagen"
 version = release = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]["version"]
@@ -33,3 +35,11 @@ html_sidebars = {
 }
 html_copy_source = False
 html_show_copyright = False
+
+
+def setup(app: Any) -> None:
+    """Write the page of options from the command line as it is now."""
+    here = Path(__file__).parent
+    page = runpy.run_path(str(here / "options.py"))["options_page"]
+    for language in ("en", "zh"):
+        (here / language / "options.md").write_text(page(language), encoding="utf-8")

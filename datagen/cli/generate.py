@@ -42,7 +42,7 @@ def generate(
     concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=4096, help="Requests under way at once.")] = 8,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=32, max=8192, help="Token budget of a chunk.")] = 512,
     items: Annotated[int, typer.Option("--items", min=1, max=50, help="Rows asked for in one request.")] = 5,
-    temperature: Annotated[float, typer.Option("--temperature", min=0, max=2)] = 0.7,
+    temperature: Annotated[float, typer.Option("--temperature", min=0, max=2, help="0 is the most likely text, 2 the wildest.")] = 0.7,
     style: Annotated[str, typer.Option("--style", help="persona (constant role, question as input) or task.")] = "persona",
     timeout_s: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds until an unanswered request counts as failed.")] = 60,
     budget: Annotated[float | None, typer.Option("--budget", min=0, help="Most dollars all stored responses may cost.")] = None,

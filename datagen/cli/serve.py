@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -14,9 +13,9 @@ from datagen.cli.console import JsonOption, emit, say, url_host, workspace_of
 
 def serve(
     ctx: typer.Context,
-    adapter: Annotated[Path, typer.Argument(help="PEFT adapter, or a whole model's folder.", exists=True, file_okay=False)],
+    adapter: Annotated[str, typer.Argument(help="PEFT adapter, a whole model's folder, or a name of 'datagen models'.")],
     model: Annotated[str, typer.Option("--model", help="Base model (default: the one the adapter names).")] = "",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8000,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to serve on.")] = 8000,
     host: Annotated[str, typer.Option("--host", help="Loopback, unless you put a gate before it: no password.")] = "127.0.0.1",
     engine: Annotated[
         Literal["auto", "transformers", "vllm"], typer.Option("--engine", help="auto: vLLM if it is installed, else transformers serve.")
@@ -27,9 +26,9 @@ def serve(
     import shlex
 
     from datagen.errors import DatagenError
-    from datagen.probe.talk.served import listing_cache, served_folder, server_command
+    from datagen.probe.talk.served import listing_cache, model_or_adapter, served_folder, server_command
 
-    folder = served_folder(adapter, workspace_of(ctx).state / "served", model=model, on_note=say)
+    folder = served_folder(model_or_adapter(adapter, on_note=say), workspace_of(ctx).state / "served", model=model, on_note=say)
     command = server_command(folder, engine=None if engine == "auto" else engine, host=host, port=port)
     base_url = f"http://{url_host(host)}:{port}/v1"
     value = {"base_url": base_url, "model": folder.name, "folder": str(folder), "command": command, "started": not dry_run}

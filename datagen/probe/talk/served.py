@@ -24,6 +24,22 @@ def chat_template(tokenizer: Any) -> str:
     return str(tokenizer.chat_template or BASE_TEMPLATE)
 
 
+def model_or_adapter(spec: str, *, on_note: Callable[[str], None] | None = None) -> Path:
+    """Return the folder that ``spec`` names: itself, or the weights of a model that comes as a package (``gemma3-270m``).
+
+    Raises:
+        UsageError: neither a folder nor a known name.
+        MissingExtra: a package needed for it is not installed.
+    """
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        return folder
+    from datagen.probe.models.backend import choose_device, choose_dtype, require_torch
+
+    require_torch()
+    return resolve_model(spec).prepare(choose_dtype("auto", choose_device()), on_note=on_note)
+
+
 def served_folder(adapter: Path, cache: Path, *, model: str = "", on_note: Callable[[str], None] | None = None) -> Path:
     """Return a folder below ``cache`` that a server can load, made the first time, named by the adapter's and the base model's content.
 
