@@ -39,7 +39,7 @@ def stages(texts: list[str]) -> dict[str, Any]:
         spent[stage] = spent.get(stage, 0.0) + now - last
         last = now
 
-    text = text_column(texts, open_rows(texts))
+    text = text_column(open_rows(texts))
     assert text is not None
     table = RowTable.of_texts(text)
     bands = choose_bands(THRESHOLD)
